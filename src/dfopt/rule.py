@@ -1,0 +1,247 @@
+"""The contract of a rule: what it is given, what it finds, what its fix does and declares.
+
+A rule is a module in `dfopt/rules/` with one function, `check(build, given) -> Iterator[Finding]`, and a page of the same
+name in `rules/`. Its page gives the code, the severity and the examples that are its tests.
+"""
+
+from typing import Any, Callable, Iterator, NamedTuple
+
+from dfopt.build import Build
+from dfopt.source import Edit, Span
+
+SEVERITIES = ("error", "warning", "info", "off")
+
+
+class Given(NamedTuple):
+    """What a rule may know beyond the file: the policies of the configuration and, where they were found, the build context
+    and cost figures. Frozen; the same for every file of one configuration.
+
+    `cache` is `auto`, `mount` or `clean`; `assembly` is `auto`, `always` or `off`; `contexts` names the build contexts that
+    only the command line knows (`docker build --build-context name=...`); `context` is the build context on disk
+    (None where unknown); `costs` are figures of earlier builds (None where there are none); `engine` is what builds the file.
+    """
+
+    cache: str = "auto"
+    assembly: str = "auto"
+    contexts: tuple[str, ...] = ()
+    context: Any = None
+    costs: Any = None
+    engine: str = "buildkit"
+
+
+class Saving(NamedTuple):
+    """What a finding's cure saves: `text` in words; `bytes` in the image where a figure is known, with its `source` and date
+    (a figure without a source is not shown)."""
+
+    text: str
+    bytes: int | None = None
+    source: str = ""
+
+
+class Related(NamedTuple):
+    """Another place that the finding speaks of."""
+
+    span: Span
+    message: str
+
+
+# Effects: what a fix declares to change. Steps are named by the index of their instruction in `Syntax.instructions` of the
+# text that the fix was made for; `command` is the index of a step in the `Script` of that RUN; offsets are into the RUN's
+# script text. The engine applies the effects to the normal form of the old text and requires the new text's to be equal.
+
+
+class DropsCommand(NamedTuple):
+    """A command of a RUN goes, with the operator before it; a RUN without commands goes as a whole."""
+
+    step: int
+    command: int
+
+
+class AddsCommand(NamedTuple):
+    """`words` is added to a RUN behind `after` (an index of a step of its script; None: at the end), joined by `operator`."""
+
+    step: int
+    after: int | None
+    operator: str
+    words: tuple[str, ...]
+
+
+class AddsWord(NamedTuple):
+    """`words` come in before the word that stands at `offset` of the RUN's script text, or at its end."""
+
+    step: int
+    offset: int
+    words: tuple[str, ...]
+
+
+class DropsWord(NamedTuple):
+    """The word that stands at `offset` of the RUN's script text goes."""
+
+    step: int
+    offset: int
+
+
+class MergesRuns(NamedTuple):
+    """The commands of `second` follow those of `first` in one RUN, joined by `&&`; each body in its own subshell where `wrapped`."""
+
+    first: int
+    second: int
+    wrapped: bool = False
+
+
+class Moves(NamedTuple):
+    """`step` stands directly behind `behind` (an instruction of the same stage) instead of where it was."""
+
+    step: int
+    behind: int
+
+
+class AddsCopy(NamedTuple):
+    """A COPY of `sources` from the build context to `destination` (as written) comes directly before `before`."""
+
+    before: int
+    sources: tuple[str, ...]
+    destination: str
+    flags: tuple[str, ...] = ()
+
+
+class AddsMount(NamedTuple):
+    """A RUN gets `--mount=` with this value."""
+
+    step: int
+    mount: str
+
+
+class DropsFlag(NamedTuple):
+    """An instruction loses a flag, given as written (`--mount=...`)."""
+
+    step: int
+    flag: str
+
+
+class Assembles(NamedTuple):
+    """The COPYs `steps` of one stage become the stage `FROM scratch AS <stage>` with absolute destinations and one
+    `COPY --from=<stage> <root> <root>` in the place of the first, which carries their common `--chown`."""
+
+    steps: tuple[int, ...]
+    stage: str
+    root: str
+
+
+class ChangesDirective(NamedTuple):
+    """A parser directive gets another value; None: there was or is none."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+class ChangesConfig(NamedTuple):
+    """A key of a stage's image configuration changes (`Env.NAME`, `User`, `Cmd` ...); None: there was or is none."""
+
+    stage: int
+    key: str
+    old: str | None
+    new: str | None
+
+
+class Removes(NamedTuple):
+    """Paths that the image of the stage with index `stage` no longer has: absolute Docker-style globs; `P/**` excludes P itself."""
+
+    paths: tuple[str, ...]
+    stage: int
+
+
+class Adds(NamedTuple):
+    """Paths that the image of the stage has in addition."""
+
+    paths: tuple[str, ...]
+    stage: int
+
+
+class Changes(NamedTuple):
+    """Paths whose content, mode or owner changes in the image of the stage."""
+
+    paths: tuple[str, ...]
+    stage: int
+
+
+class PackagesRemoved(NamedTuple):
+    """Packages that are no longer installed; which ones the package manager decides (`what` says why)."""
+
+    stage: int
+    what: str
+
+
+class Layers(NamedTuple):
+    """The image of the stage has `change` more layers (negative: fewer)."""
+
+    stage: int
+    change: int
+
+
+Effect = (
+    DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | DropsFlag | Assembles
+    | ChangesDirective | ChangesConfig | Removes | Adds | Changes | PackagesRemoved | Layers
+)  # fmt: skip
+
+
+class Fix(NamedTuple):
+    """A rewriting: `edits` are disjoint and made all or not at all.
+
+    `safe` fixes are made by `dfopt fix`, the others by `dfopt fix --unsafe`. `because` is one line for the person: why it
+    is safe, or what must be agreed to.
+    """
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool
+    because: str
+    effects: tuple[Effect, ...]
+
+
+class Finding(NamedTuple):
+    """What a rule found: `span` lies on the text that `message` speaks of; `refusal` says why there is no fix, where that helps."""
+
+    span: Span
+    message: str
+    fix: Fix | None = None
+    saves: Saving | None = None
+    related: tuple[Related, ...] = ()
+    refusal: str = ""
+
+
+class Info(NamedTuple):
+    """The head of a rule's page. `also` holds other tools' codes; `triggers` are texts of which one must occur in a file for the rule to
+    have anything to say; `default` is whether the rule is on without being selected."""
+
+    code: str
+    name: str
+    severity: str
+    default: bool
+    since: str
+    also: tuple[str, ...]
+    triggers: tuple[str, ...]
+    summary: str
+    fixable: str
+
+
+class Rule(NamedTuple):
+    """A rule as the engine takes it; `check` is called with the meaning of the file and what is given."""
+
+    info: Info
+    check: Callable[[Build, Given], Iterator[Finding]]
+
+
+class Diagnostic(NamedTuple):
+    """A finding with its rule's code, name and severity: what `dfopt.check` gives."""
+
+    code: str
+    name: str
+    severity: str
+    span: Span
+    message: str
+    fix: Fix | None
+    saves: Saving | None
+    related: tuple[Related, ...]
+    refusal: str
