@@ -28,8 +28,9 @@ class Piece(NamedTuple):
 class Expansion(NamedTuple):
     """What a word expands to.
 
-    `value` is None where it cannot be known: it needs a variable whose value is unknown (mapped to None), or BuildKit refuses it
-    (`error` says why, else None). `used` names every variable that was looked at, in order, once each; `unset` those of them that had no value at all.
+    `value` is None where it cannot be known: it needs a variable whose value is unknown (mapped to None), or BuildKit
+    refuses it (`error` says why, else None) or would with some value of that variable. `used` names every variable
+    that was looked at, in order, once each; `unset` those of them that had no value at all.
     """
 
     value: str | None
@@ -115,7 +116,8 @@ def _quotes(text: str) -> int:
 
 _HEREDOC = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)")
 _HIGHEST_DESCRIPTOR = 2**64 - 1
-# What cannot be taken as it stands; a byte order mark counts at the start only, lone surrogates are bytes that are not UTF-8.
+# What cannot be taken as it stands. A byte order mark counts at the start only; lone surrogates are bytes that are not
+# UTF-8.
 _SPECIAL = re.compile("[$'\"\\\\`\ud800-\udfff]|\\A\ufeff")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _RUN = re.compile(f"[{_SPACE}]+|[^{_SPACE}]+")
@@ -132,12 +134,18 @@ class _TooDeep(Exception):
     """The word nests deeper than is read here."""
 
 
+def _is_name(character: str) -> bool:
+    return character.isalpha() or character.isdecimal() or character == "_"
+
+
 def _run(lexer: "_Lexer") -> tuple[list[str] | None, Expansion]:
     value: str | None = None
     words: list[str] | None = None
     error: str | None = None
     try:
         value, words = lexer.read_to("", lexer.raw_escapes, False)
+        if lexer.doubtful:
+            value = words = None
     except _Refused as refused:
         error = refused.args[0]
     except _TooDeep:
@@ -158,7 +166,7 @@ def _scannable(text: str) -> str:
 class _Words:
     """The words of one run of text; `buffer` holds the word that grows and is shared with the runs nested in it."""
 
-    __slots__ = ("buffer", "words", "inside")
+    __slots__ = ("buffer", "inside", "words")
 
     def __init__(self, buffer: list[str]) -> None:
         self.buffer = buffer
@@ -193,8 +201,19 @@ class _Lexer:
     """One reading of a word, as `shellWord` in BuildKit's frontend/dockerfile/shell/lex.go; "" stands for the end."""
 
     __slots__ = (
-        "text", "at", "variables", "escape", "raw_quotes", "raw_escapes", "keep_unset", "used", "unset", "buffer", "depth",
-    )  # fmt: skip
+        "at",
+        "buffer",
+        "depth",
+        "doubtful",
+        "escape",
+        "keep_unset",
+        "raw_escapes",
+        "raw_quotes",
+        "text",
+        "unset",
+        "used",
+        "variables",
+    )
 
     def __init__(
         self,
@@ -217,6 +236,7 @@ class _Lexer:
         self.unset: dict[str, None] = {}
         self.buffer: list[str] = []
         self.depth = 0
+        self.doubtful = False  # BuildKit may refuse the word, depending on a value that is not known
 
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]
@@ -349,7 +369,7 @@ class _Lexer:
         elif character in _SPECIAL_PARAMETERS:
             self.at += 1
         else:
-            while (character := self.peek()).isalpha() or character.isdecimal() or character == "_":
+            while _is_name(self.peek()):
                 self.at += 1
         return self.text[start : self.at]
 
@@ -400,8 +420,11 @@ class _Lexer:
         if modifier == "?":
             if absent:
                 raise _Refused(f"`{name}` is {'empty' if is_set else 'not set'}" + (f": {word}" if word else ""))
+            if empty_is_unset and value is None:
+                self.doubtful = True
             return value
         if word is None:
+            self.doubtful = True
             return None
         greedy = word[:1] == modifier
         glob = word[1:] if greedy else word
@@ -419,6 +442,7 @@ class _Lexer:
         if self.keep_unset and not is_set:
             return f"${{{name}/{glob}/{replacement}}}"
         if glob is None:
+            self.doubtful = True
             return None
         program = _compiled(glob, True)
         if value is None:
@@ -492,17 +516,29 @@ def _replace_all(program: list[str], text: str, replacement: str | None) -> str 
     return "".join(pieces)
 
 
-# In `${x//p/r}` BuildKit hands `r` to Go's regexp, to which `$0` is the match, another name is nothing, and `$$` is `$`.
-_TEMPLATE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
-
-
 def _filled(template: str, found: str) -> str:
-    def value(match: re.Match[str]) -> str:
-        if match[1]:
-            return "$"
-        return found if (match[2] or match[3]) == "0" else ""
-
-    return _TEMPLATE.sub(value, template)
+    """The replacement of one match. BuildKit hands it to Go's regexp: `$0` is the match, `$$` is `$`, a name is nothing."""
+    pieces: list[str] = []
+    at = 0
+    while (dollar := template.find("$", at)) >= 0:
+        pieces.append(template[at:dollar])
+        at = dollar + 1
+        if template.startswith("$", at):
+            pieces.append("$")
+            at += 1
+            continue
+        brace = template.startswith("{", at)
+        start = end = at + brace
+        while _is_name(template[end : end + 1]):
+            end += 1
+        if start == end or (brace and not template.startswith("}", end)):
+            pieces.append("$")
+            continue
+        if template[start:end] == "0":
+            pieces.append(found)
+        at = end + brace
+    pieces.append(template[at:])
+    return "".join(pieces)
 
 
 def _search(program: list[str], text: str, start: int, anchored: bool) -> tuple[int, int] | None:
