@@ -255,7 +255,7 @@ class _Lexer:
         return "", False
 
     def read_to(self, stop: str, raw_escapes: bool, pattern: bool) -> tuple[str | None, list[str] | None]:
-        """Value and words up to `stop`, which is taken; `pattern` doubles escapes in quotes, to be read a second time."""
+        """Value and words up to `stop`, which is taken; `pattern` doubles escapes in quotes, to be read again."""
         if self.depth == _DEEPEST:
             raise _TooDeep
         self.depth += 1
@@ -517,7 +517,7 @@ def _replace_all(program: list[str], text: str, replacement: str | None) -> str 
 
 
 def _filled(template: str, found: str) -> str:
-    """The replacement of one match. BuildKit hands it to Go's regexp: `$0` is the match, `$$` is `$`, a name is nothing."""
+    """The replacement of one match. Go's regexp gets it: `$0` is the match, `$$` is `$`, any other name is nothing."""
     pieces: list[str] = []
     at = 0
     while (dollar := template.find("$", at)) >= 0:
@@ -552,7 +552,7 @@ def _search(program: list[str], text: str, start: int, anchored: bool) -> tuple[
     best: tuple[int, int] | None = None
     for at in range(start, len(text) + 1):
         if best is None and (at == start or not anchored):
-            threads = threads + [(0, at)]
+            threads = [*threads, (0, at)]
         if not threads:
             break
         character = text[at : at + 1]
