@@ -977,7 +977,7 @@ def _check_instruction(instruction: Instruction) -> Iterator[Problem]:
             message = f"`{instruction.keyword}` is no instruction -> {_advice(name, INSTRUCTIONS)}"
             yield Problem(instruction.keyword_span, message, True)
             return
-    elif instruction.flags and not (name == "HEALTHCHECK" and instruction.arguments[:1] == ("NONE",)):
+    elif instruction.flags and not (name == "HEALTHCHECK" and instruction.arguments and instruction.arguments[0].upper() == "NONE"):
         yield from _check_flags(instruction, allowed)
     check = _CHECKS.get(name)
     if check is not None:
@@ -1254,13 +1254,12 @@ def _check_from(instruction: Instruction) -> _Fault:
 
 
 def _check_copy(instruction: Instruction) -> _Fault:
-    words = instruction.words
-    if len(words) < 2:
-        span = words[0].span if words else instruction.keyword_span
+    if len(instruction.arguments) < 2:
+        span = instruction.words[0].span if instruction.words else instruction.keyword_span
         return span, f"{instruction.name} needs at least a source and a destination -> add what is missing"
     last = instruction.arguments[-1]
     if "<<" in last and _HEREDOC_WORD.fullmatch(last) is not None and heredoc_words(last)[0]:
-        return words[-1].span, f"{instruction.name} has a heredoc as its destination -> put the destination last"
+        return instruction.words[-1].span, f"{instruction.name} has a heredoc as its destination -> put the destination last"
     return None
 
 
@@ -1271,10 +1270,12 @@ def _check_any(instruction: Instruction) -> _Fault:
 
 
 def _check_pairs(instruction: Instruction) -> _Fault:
-    for pair in instruction.pairs:
-        if not pair.key.text:
-            return instruction.word(pair.key.start, pair.key.start + 1).span, f"{instruction.name} has a blank name -> name it"
-    return None if instruction.pairs else _check_any(instruction)
+    arguments = instruction.arguments
+    blank = any([argument[:1] == "=" for argument in arguments]) if instruction.name == "ARG" else "" in arguments[::3]
+    if blank:
+        span = next(pair.value.span for pair in instruction.pairs if not pair.key.text and pair.value is not None)
+        return Span(span.start - 1, span.end), f"{instruction.name} has a value without a name -> put the name before `=`"
+    return None if arguments else _check_any(instruction)
 
 
 def _check_shell(instruction: Instruction) -> _Fault:
@@ -1294,13 +1295,16 @@ def _check_healthcheck(instruction: Instruction) -> _Fault:
     arguments = instruction.arguments
     if not arguments:
         return instruction.keyword_span, "HEALTHCHECK has no argument -> write `HEALTHCHECK CMD ...` or `HEALTHCHECK NONE`"
-    words = instruction.words
     kind = arguments[0].upper()
     if kind == "NONE":
-        return (words[1].span, "HEALTHCHECK NONE takes no argument -> remove it") if len(arguments) > 1 else None
+        if len(arguments) == 1:
+            return None
+        return instruction.words[1].span, "HEALTHCHECK NONE takes no argument -> remove it"
     if kind != "CMD":
-        return words[0].span, f"`{arguments[0]}` is no form of HEALTHCHECK -> write `CMD` or `NONE`"
-    return (words[0].span, "HEALTHCHECK CMD has no command -> add one") if len(arguments) == 1 else None
+        return instruction.words[0].span, f"`{arguments[0]}` is no form of HEALTHCHECK -> write `CMD` or `NONE`"
+    if len(arguments) == 1:
+        return instruction.words[0].span, "HEALTHCHECK CMD has no command -> add one"
+    return None
 
 
 def _check_onbuild(instruction: Instruction) -> _Fault:
