@@ -1,17 +1,36 @@
 """check() and fix() to a fixed point: parse, find, take fixes, apply, read again and compare; no input or output, names no rule."""
 
+import re
 from typing import Iterable, Mapping, NamedTuple
 
-from dfopt.rule import Diagnostic, Effect, Given, Rule
-from dfopt.source import Source, Span
+from dfopt import normal
+from dfopt.build import Build
+from dfopt.rule import Diagnostic, Effect, Finding, Fix, Given, Rule, Saving
+from dfopt.source import Edit, Source, Span, apply_edits
+from dfopt.syntax import Problem, Syntax, parse
+
+# Findings of the engine itself; their pages stand among the rules' pages.
+SYNTAX_ERROR = ("DF801", "syntax-error")
+UNUSED_IGNORE = ("DF901", "unused-ignore")
+
+ROUNDS = 20
+
+_IGNORE = re.compile(r"^[ \t]*#[ \t]*dfopt:[ \t]*ignore(-file)?[ \t]*(?:\[([^\]\n]*)\])?", re.MULTILINE | re.IGNORECASE)
+
+# Template languages whose output, not their text, is the Dockerfile: Jinja, Go templates, ERB. Docker itself has no such tokens.
+_TEMPLATE = re.compile(r"\{\{|\{%|<%|@@[A-Z_]+@@")
 
 
 class Report(NamedTuple):
-    """What was found in a text, in order of place. `refused` is whether BuildKit would refuse the file."""
+    """What was found in a text, in order of place.
+
+    `refused` is whether BuildKit would refuse the file; `locked` says why dfopt does not rewrite it ("" where it may).
+    """
 
     source: Source
     diagnostics: tuple[Diagnostic, ...]
     refused: bool
+    locked: str
 
 
 class Applied(NamedTuple):
@@ -21,7 +40,7 @@ class Applied(NamedTuple):
     name: str
     title: str
     because: str
-    saves: str
+    saves: Saving | None
     safe: bool
     line: int
     round: int
@@ -49,11 +68,280 @@ class Fixed(NamedTuple):
         return self.report.source
 
 
+class _Chosen(NamedTuple):
+    diagnostic: Diagnostic
+    fix: Fix
+    start: int
+    end: int
+
+
 def check(source: Source, rules: Iterable[Rule], given: Given = Given(), severities: Mapping[str, str] = {}) -> Report:
-    """All findings of `rules` in `source`, in order of place, without those that a comment suppresses. `severities` maps codes to severities."""
+    """All findings of `rules` in `source`, in order of place, without those that a comment suppresses.
+
+    `severities` maps codes and names to severities. Where BuildKit refuses the file its faults are all that is found.
+    """
+    return _report(source, tuple(rules), given, severities)[0]
 
 
 def fix(
     source: Source, rules: Iterable[Rule], given: Given = Given(), severities: Mapping[str, str] = {}, unsafe: bool = False
 ) -> Fixed:
-    """Make the safe fixes (with `unsafe` all) of `rules` until nothing changes. Where BuildKit refuses the file nothing is changed."""
+    """Make the safe fixes (with `unsafe` all) of `rules` until nothing changes.
+
+    Where BuildKit refuses the file, or it is locked, nothing is changed. A fix whose result differs from what it declared
+    is undone and becomes a `Fault`; a text that comes back, or more than 20 rounds, leave the file as it was.
+    """
+    rules = tuple(rules)
+    current = source
+    seen = {source.text}
+    applied: list[Applied] = []
+    faults: list[Fault] = []
+    for number in range(1, ROUNDS + 2):
+        usable = tuple(rule for rule in rules if not any(rule.info.code in fault.codes for fault in faults))
+        report, build = _report(current, usable, given, severities)
+        chosen = [] if report.refused or report.locked else _choose(report.diagnostics, unsafe)
+        if not chosen:
+            break
+        text, made, broken = _make(current, build, chosen, given)
+        faults += broken
+        if text in seen and made or number > ROUNDS:
+            codes = tuple(sorted({one.diagnostic.code for one in made}))
+            faults.append(Fault(codes, f"the fixes of {', '.join(codes)} do not come to rest"))
+            return Fixed(source, _report(source, rules, given, severities)[0], (), tuple(faults))
+        for one in made:
+            diagnostic = one.diagnostic
+            applied.append(
+                Applied(
+                    diagnostic.code, diagnostic.name, one.fix.title, one.fix.because, diagnostic.saves, one.fix.safe,
+                    current.line_of(diagnostic.span.start), number, one.fix.effects,
+                )
+            )  # fmt: skip
+        seen.add(text)
+        current = Source(text, source.name)
+    if faults:
+        report = _report(current, rules, given, severities)[0]
+    return Fixed(source, report, tuple(applied), tuple(faults))
+
+
+def apply_fix(source: Source, fix: Fix, given: Given = Given()) -> Source:
+    """`source` with one fix made, as an editor does; raises ValueError where the result differs from what the fix declares."""
+    build = Build(parse(source), given.contexts)
+    text = apply_edits(source.text, fix.edits)
+    wrong = _broken_promise(build, [fix], Source(text, source.name), given)
+    if wrong:
+        raise ValueError(wrong)
+    return Source(text, source.name)
+
+
+# ----------------------------------------------------------------------------------------------------- checking
+
+
+def _report(
+    source: Source, rules: tuple[Rule, ...], given: Given, severities: Mapping[str, str]
+) -> tuple[Report, Build]:
+    syntax = parse(source)
+    build = Build(syntax, given.contexts)
+    locked = lock(syntax)
+    if syntax.fatal:
+        found = [_problem(problem, severities) for problem in syntax.problems if problem.fatal]
+        return Report(source, tuple(found), True, locked), build
+    lowered = source.text.lower()
+    found = []
+    ran: set[str] = set()
+    for rule in rules:
+        info = rule.info
+        severity = severities.get(info.code) or severities.get(info.name) or info.severity
+        if severity == "off":
+            continue
+        ran.update((info.code.lower(), info.name))
+        if info.triggers and not any(trigger in lowered for trigger in info.triggers):
+            continue
+        found += [_diagnostic(rule, severity, finding, locked) for finding in rule.check(build, given)]
+    if "dfopt:" in lowered:
+        found = _suppress(syntax, found, ran, any(rule.info.code == UNUSED_IGNORE[0] for rule in rules), severities)
+    found.sort(key=lambda one: (one.span, one.code, one.message))
+    return Report(source, tuple(found), False, locked), build
+
+
+def _diagnostic(rule: Rule, severity: str, finding: Finding, locked: str) -> Diagnostic:
+    info = rule.info
+    fix, refusal = finding.fix, finding.refusal
+    if locked and fix is not None:
+        fix, refusal = None, locked
+    return Diagnostic(
+        info.code, info.name, severity, finding.span, finding.message, fix, finding.saves, finding.related, refusal
+    )
+
+
+def _problem(problem: Problem, severities: Mapping[str, str]) -> Diagnostic:
+    code, name = SYNTAX_ERROR
+    return Diagnostic(code, name, "error", problem.span, problem.message, None, None, (), "")
+
+
+def lock(syntax: Syntax) -> str:
+    """Why a file is not rewritten though BuildKit accepts it; "" where it may be.
+
+    A frontend other than Docker's may read the file in its own way, and what looks like a Dockerfile may be a template of one.
+    """
+    for directive in syntax.directives:
+        if directive.name == "syntax":
+            image = directive.value.split()[0] if directive.value.split() else ""
+            name = image.removeprefix("docker.io/").partition("@")[0].partition(":")[0]
+            if name not in ("docker/dockerfile", "docker/dockerfile-upstream"):
+                return f"the frontend `{image}` may read the file differently"
+    for instruction in syntax.instructions:
+        # RUN's own text may hold such tokens (`docker inspect -f '{{.Id}}'`), and so may labels and heredocs.
+        if instruction.name in ("RUN", "LABEL", "CMD", "ENTRYPOINT", "HEALTHCHECK", "ENV", "ONBUILD"):
+            continue
+        if _TEMPLATE.search(instruction.logical.text):
+            return "the file holds template tokens, so it is not what will be built"
+    return ""
+
+
+class _Ignore(NamedTuple):
+    span: Span
+    first: int
+    end: int
+    names: tuple[str, ...]
+    places: tuple[Span, ...]
+
+
+def _suppress(
+    syntax: Syntax, found: list[Diagnostic], ran: set[str], report_unused: bool, severities: Mapping[str, str]
+) -> list[Diagnostic]:
+    """The diagnostics without those that a `# dfopt: ignore[...]` comment takes away, and the comments that took none."""
+    ignores = list(_ignores(syntax))
+    used: set[tuple[int, str]] = set()
+    kept: list[Diagnostic] = []
+    for diagnostic in found:
+        hit = False
+        for number, ignore in enumerate(ignores):
+            if ignore.first <= diagnostic.span.start < ignore.end:
+                for name in ignore.names or ("",):
+                    if name in ("", diagnostic.code.lower(), diagnostic.name):
+                        used.add((number, name))
+                        hit = True
+        if not hit:
+            kept.append(diagnostic)
+    severity = severities.get(UNUSED_IGNORE[0]) or severities.get(UNUSED_IGNORE[1]) or "info"
+    if report_unused and severity != "off":
+        for number, ignore in enumerate(ignores):
+            if not ignore.names and not any(one == number for one, _ in used):
+                kept.append(_unused(ignore.span, "the comment suppresses nothing -> remove it", severity))
+            for name, place in zip(ignore.names, ignore.places):
+                if (number, name) not in used and name in ran:
+                    kept.append(_unused(place, f"`{name}` has no finding here -> remove it from the comment", severity))
+    return kept
+
+
+def _unused(span: Span, message: str, severity: str) -> Diagnostic:
+    return Diagnostic(*UNUSED_IGNORE, severity, span, message, None, None, (), "")
+
+
+def _ignores(syntax: Syntax) -> Iterable[_Ignore]:
+    text = syntax.source.text
+    for match in _IGNORE.finditer(text):
+        start = match.start() + len(match.group()) - len(match.group().lstrip())
+        names, places = [], []
+        if match.group(2) is not None:
+            for part in re.finditer(r"[^\s,]+", match.group(2)):
+                names.append(part.group().lower())
+                places.append(Span(match.start(2) + part.start(), match.start(2) + part.end()))
+        span = Span(start, match.end())
+        if match.group(1):
+            yield _Ignore(span, 0, len(text) + 1, tuple(names), tuple(places))
+            continue
+        # A comment speaks of the instruction that it stands in, else of the next one.
+        target = next((one for one in syntax.instructions if one.span.end > start), None)
+        if target is not None:
+            yield _Ignore(span, target.span.start, target.span.end, tuple(names), tuple(places))
+
+
+# ------------------------------------------------------------------------------------------------------- fixing
+
+
+def _choose(diagnostics: Iterable[Diagnostic], unsafe: bool) -> list[_Chosen]:
+    """The fixes of one round: in order of place and code, none touching what another owns."""
+    candidates = []
+    for diagnostic in diagnostics:
+        fix = diagnostic.fix
+        if fix is not None and fix.edits and (fix.safe or unsafe):
+            start = min(edit.span.start for edit in fix.edits)
+            end = max(edit.span.end for edit in fix.edits)
+            candidates.append(_Chosen(diagnostic, fix, start, end))
+    candidates.sort(key=lambda one: (one.start, one.diagnostic.code, one.end))
+    chosen: list[_Chosen] = []
+    for one in candidates:
+        if all(one.start > other.end or one.end < other.start for other in chosen):
+            chosen.append(one)
+    return chosen
+
+
+def _make(source: Source, build: Build, chosen: list[_Chosen], given: Given) -> tuple[str, list[_Chosen], list[Fault]]:
+    """The text after one round, the fixes that it holds, and those that broke their promise."""
+    faults: list[Fault] = []
+    text = _edited(source.text, chosen)
+    wrong = _broken_promise(build, [one.fix for one in chosen], Source(text, source.name), given)
+    if wrong and len(chosen) > 1:
+        # Find the ones that are wrong alone; fixes that are only wrong together are made one by one.
+        good = []
+        for one in chosen:
+            alone = _broken_promise(build, [one.fix], Source(_edited(source.text, [one]), source.name), given)
+            if alone:
+                faults.append(_fault(one, alone))
+            else:
+                good.append(one)
+        chosen = good
+        text = _edited(source.text, chosen)
+        if chosen and _broken_promise(build, [one.fix for one in chosen], Source(text, source.name), given):
+            chosen = chosen[:1]
+            text = _edited(source.text, chosen)
+    elif wrong:
+        faults.append(_fault(chosen[0], wrong))
+        chosen = []
+        text = source.text
+    return text, chosen, faults
+
+
+def _edited(text: str, chosen: list[_Chosen]) -> str:
+    return apply_edits(text, [edit for one in chosen for edit in one.fix.edits])
+
+
+def _fault(one: _Chosen, wrong: str) -> Fault:
+    code = one.diagnostic.code
+    return Fault((code,), f"the fix `{one.fix.title}` of {code} was undone: {wrong}")
+
+
+def _broken_promise(build: Build, fixes: list[Fix], after: Source, given: Given) -> str:
+    """What the new text holds that the fixes did not declare, or lacks; "" where all is as declared."""
+    syntax = parse(after)
+    if syntax.fatal:
+        problem = next(problem for problem in syntax.problems if problem.fatal)
+        return f"BuildKit would refuse the result: {problem.message}"
+    if len(syntax.problems) > len(build.syntax.problems):
+        return f"the result has a new fault: {syntax.problems[-1].message}"
+    lost = _comments(build.syntax)
+    for comment in _comments(syntax):
+        if comment in lost:
+            lost.remove(comment)
+    if lost:
+        return f"the comment `{lost[0]}` is lost"
+    expected = normal.form_of(build)
+    try:
+        normal.apply([effect for fix in fixes for effect in fix.effects], expected)
+    except normal.Broken as broken:
+        return str(broken)
+    wrong = normal.differences(expected, normal.form_of(Build(syntax, given.contexts)))
+    return "; ".join(wrong)
+
+
+def _comments(syntax: Syntax) -> list[str]:
+    """The texts of all comment lines, those inside instructions too."""
+    found = []
+    for line in syntax.source.text.split("\n"):
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            found.append(stripped)
+    return found
+
+

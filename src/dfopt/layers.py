@@ -1,0 +1,375 @@
+"""What each RUN, COPY and ADD leaves in its layer, what cleans it, and which later step may read or write a path."""
+
+import posixpath
+from typing import Iterable, Iterator, NamedTuple
+
+from dfopt import packages
+from dfopt.build import Build, Run, Stage, State, Variables, mount_options
+from dfopt.packages import Use
+from dfopt.shell import Simple, Step, Word, simple_commands
+
+
+class Brought(NamedTuple):
+    """Something that instruction `index` leaves in its layer: `path` (absolute, a folder or a file; a glob for several) of a
+    `kind`: `lists`, `cache`, `download`, `copy`. `start` and `end` are the place in the RUN's script of the command that
+    wrote it (0, 0 for COPY and ADD); `use` is that command where a package manager wrote it."""
+
+    index: int
+    kind: str
+    path: str
+    start: int
+    end: int
+    use: Use | None
+
+
+class Cleaning(NamedTuple):
+    """A command that deletes: `paths` are absolute globs (`/var/lib/apt/lists/*`); `exact` is whether they are all that it
+    deletes, each known; `command` is its index among the script's steps where it stands at the top of the script as a
+    pipeline of its own, else None."""
+
+    command: int | None
+    simple: Simple
+    paths: tuple[str, ...]
+    exact: bool
+
+
+def environment(state: State) -> Variables:
+    """What a command sees, for looking up the variables that move caches: open where the base image is not known, since it
+    may set any of them."""
+    base = dict(state.base.variables) if state.base is not None else {}
+    return Variables({**base, **state.arguments, **state.environment}, state.environment.open and state.base is None)
+
+
+def path_of(word: Word, state: State) -> str | None:
+    """The absolute path, or glob, that a word of a command stands for; None where it is not known or relative to a folder
+    that a `cd` may have changed."""
+    text = word.value if word.value is not None else word.glob
+    if text is None:
+        for home in ("~/", "$HOME/", "${HOME}/", '"$HOME"/', '"${HOME}"/'):
+            rest = word.text.removeprefix(home)
+            if rest != word.text and state.home and not set(rest) & set("$`\"'\\~{}"):
+                text = posixpath.join(state.home, rest)
+                break
+    if text is None or not text.startswith("/"):
+        return None
+    path = posixpath.normpath(text)
+    return "/" + path.lstrip("/")
+
+
+def covers(pattern: str, path: str) -> bool:
+    """Whether deleting `pattern` (a path or a glob) deletes `path` or, where `path` is a folder, all that is in it."""
+    pattern, path = pattern.rstrip("/"), path.rstrip("/")
+    wanted, given = pattern.split("/"), path.split("/")
+    if wanted[-1] in ("*", "*.*", "**") and len(wanted) == len(given) + 1 and wanted[-1] != "*.*":
+        wanted = wanted[:-1]
+    if len(wanted) > len(given):
+        return False
+    return all(_matches(one, other) for one, other in zip(wanted, given))
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether two paths or globs may name the same file, or one a folder above the other."""
+    return all(
+        _matches(first, second) or _matches(second, first)
+        for first, second in zip(one.rstrip("/").split("/"), other.rstrip("/").split("/"))
+    )
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Whether one component of a path matches a shell pattern."""
+    if pattern == name:
+        return True
+    if not any(character in pattern for character in "*?["):
+        return False
+    import fnmatch
+
+    if name.startswith(".") and not pattern.startswith("."):
+        return False
+    return fnmatch.fnmatchcase(name, pattern) or any(character in name for character in "*?[")
+
+
+def uses(run: Run) -> Iterator[Use]:
+    """The package managers' commands in a script that are understood, nested ones too."""
+    for simple, _ in simple_commands(run.script):
+        use = packages.recognise(simple)
+        if use is not None:
+            yield use
+
+
+def mounted(build: Build, index: int, path: str) -> bool:
+    """Whether a RUN has a mount at or above `path`, so that what is written there is not in its layer."""
+    for flag in build.instructions[index].flags:
+        if flag.name == "mount":
+            target = mount_options(flag.value or "").get("target", "")
+            target = build.absolute(build.expand(target, index), index) or ""
+            if target and (path + "/").startswith(target.rstrip("/") + "/"):
+                return True
+    return False
+
+
+def brought(build: Build, index: int) -> list[Brought]:
+    """What instruction `index` leaves in its layer when it is done: package lists and caches, downloads, copied files."""
+    instruction = build.instructions[index]
+    if instruction.name in ("COPY", "ADD"):
+        return list(_copied(build, index))
+    run = build.run(index)
+    if run is None or run.script.opaque is not None:
+        return []
+    state = build.state(index)
+    found: list[Brought] = []
+    for simple, nesting in simple_commands(run.script):
+        use = packages.recognise(simple)
+        if use is not None:
+            found += _managed(build, index, use, state)
+        elif "substitution" not in nesting:
+            found += [
+                Brought(index, "download", path, simple.start, simple.end, None) for path in _downloads(simple, state, run)
+            ]
+    cleanings = list(cleaned(build, index))
+    return [
+        one
+        for one in found
+        if not mounted(build, index, one.path)
+        and not any(
+            covers(pattern, one.path)
+            for cleaning in cleanings
+            if cleaning.simple.start >= one.start
+            for pattern in cleaning.paths
+        )
+    ]
+
+
+def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Brought]:
+    seen = environment(state)
+    debian = state.base is None or state.base.distribution in (None, "debian")
+    if use.fetches_lists:
+        for folder in use.manager.lists:
+            path = packages.locate(folder, state.home, seen, use)
+            if path is not None:
+                yield Brought(index, "lists", path, use.command.start, use.command.end, use)
+    if use.fills_caches and not (use.manager.family == "apt" and debian):
+        # Debian's and Ubuntu's images delete apt's archives after each install (/etc/apt/apt.conf.d/docker-clean).
+        for folder in use.manager.caches:
+            if folder.user and folder.user != ("root" if state.is_root else "other"):
+                continue
+            path = packages.locate(folder, state.home, seen, use)
+            if path is not None:
+                yield Brought(index, "cache", path, use.command.start, use.command.end, use)
+
+
+def _copied(build: Build, index: int) -> Iterator[Brought]:
+    copy = build.copy(index)
+    if copy is None or copy.destination is None or copy.sources is None:
+        return
+    destination = copy.destination
+    if not destination.endswith("/") and len(copy.sources) == 1:
+        yield Brought(index, "copy", destination, 0, 0, None)
+    for source in copy.sources:
+        name = posixpath.basename(source.rstrip("/"))
+        # A source without a dot may be a folder, whose contents are copied, not the folder itself.
+        if destination.endswith("/") and name not in ("", ".", "..") and "." in name and "://" not in source:
+            yield Brought(index, "copy", destination + name, 0, 0, None)
+
+
+def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
+    """The files that `curl -o`, `wget -O` and their like write, where known and absolute (or below a known folder)."""
+    words = simple.words
+    name = words[0].value if words else None
+    if name not in ("curl", "wget"):
+        return
+    flags = {"curl": ("-o", "--output"), "wget": ("-O", "--output-document")}[name]
+    moved = any(other.words and other.words[0].value in ("cd", "pushd") for other, _ in simple_commands(run.script))
+
+    def absolute(word: Word) -> str | None:
+        path = path_of(word, state)
+        if path is None and word.value and not moved and state.workdir and not word.value.startswith(("-", "/")):
+            path = posixpath.normpath(posixpath.join(state.workdir, word.value))
+        return path
+
+    for position, word in enumerate(words[1:], 1):
+        text = word.value
+        if text is None:
+            continue
+        target: str | None = None
+        if text in flags or (text.startswith("-") and not text.startswith("--") and text.endswith(flags[0][1]) and len(text) > 2):
+            target = absolute(words[position + 1]) if position + 1 < len(words) else None
+        elif text.startswith(flags[1] + "="):
+            value = text.partition("=")[2]
+            target = value if value.startswith("/") else None
+        elif (name == "wget" or any((other.value or "") in ("-O", "--remote-name", "-LO", "-fsSLO", "-sSLO", "-OL") for other in words)) and (
+            text.startswith(("http://", "https://", "ftp://")) and not any((other.value or "").startswith(flags) for other in words)
+        ):
+            base = posixpath.basename(text.partition("?")[0])
+            if base and not moved and state.workdir:
+                target = posixpath.join(state.workdir, base)
+        if target:
+            yield target
+    for redirection in simple.redirections:
+        if redirection.operator in (">", ">>", ">|") and redirection.descriptor in (None, "1"):
+            path = absolute(redirection.target)
+            if path is not None and not path.startswith("/dev/"):
+                yield path
+
+
+def cleaned(build: Build, index: int) -> Iterator[Cleaning]:
+    """The commands of a RUN that delete: `rm`, `unlink`, `find ... -delete` and the package managers' own."""
+    run = build.run(index)
+    if run is None or run.script.opaque is not None:
+        return
+    state = build.state(index)
+    tops = {id(simple): number for number, simple in _tops(run.script.steps)}
+    for simple, _ in simple_commands(run.script):
+        found = _cleaning(simple, state)
+        if found is not None:
+            yield Cleaning(tops.get(id(simple)), simple, found[0], found[1])
+
+
+def _tops(steps: Iterable[Step]) -> Iterator[tuple[int, Simple]]:
+    for number, step in enumerate(steps):
+        if len(step.pipeline.commands) == 1 and not step.pipeline.negated:
+            command = step.pipeline.commands[0]
+            if isinstance(command, Simple):
+                yield number, command
+
+
+def _cleaning(simple: Simple, state: State) -> tuple[tuple[str, ...], bool] | None:
+    use = packages.recognise(simple)
+    if use is not None:
+        if not use.empties:
+            return None
+        seen = environment(state)
+        folders = {folder.path: folder for folder in (*use.manager.caches, *use.manager.lists)}
+        located: list[str | None] = [
+            packages.locate(folders[path], state.home, seen, use) if path in folders else path if "{" not in path else None
+            for path in use.empties
+        ]
+        known = tuple(path for path in located if path is not None)
+        plain = not simple.assignments and not simple.redirections and not use.prefix and not use.uncertain
+        return known, plain and len(known) == len(located)
+    words = simple.words
+    name = words[0].value if words else None
+    if name == "sudo" and len(words) > 1:
+        words, name = words[1:], words[1].value
+    if name in ("rm", "unlink", "/bin/rm"):
+        operands = [word for word in words[1:] if not (word.value or "").startswith("-")]
+        paths = [path_of(word, state) for word in operands]
+        flags = [word.value for word in words[1:] if (word.value or "").startswith("-")]
+        exact = (
+            None not in paths
+            and not simple.assignments
+            and not simple.redirections
+            and words is simple.words
+            and all(set(flag or "") <= set("-rRfv") or flag in ("--recursive", "--force", "--verbose") for flag in flags)
+        )
+        return tuple(path for path in paths if path is not None), exact and bool(paths)
+    if name == "find" and any(word.value == "-delete" for word in words):
+        tops = []
+        for word in words[1:]:
+            if word.text.startswith(("-", "(", "!", "\\")):
+                break
+            path = path_of(word, state)
+            if path is not None:
+                tops.append(path + "/*")
+        return tuple(tops), False
+    return None
+
+
+# --------------------------------------------------------------------------------------------- what reads and writes
+
+
+class Veto(NamedTuple):
+    """A step that may read or write a path: its instruction, and why, in words."""
+
+    index: int
+    why: str
+
+
+def touches(build: Build, index: int, paths: tuple[str, ...], before: int | None = None) -> Veto | None:
+    """Why instruction `index` may read or write one of `paths` (absolute, or globs), or None where it is shown that it does not.
+
+    `before` asks only for the commands of a RUN that stand before this offset of its script.
+    """
+    instruction = build.instructions[index]
+    line = build.syntax.source.line_of(instruction.keyword_span.start)
+    if instruction.name in ("COPY", "ADD"):
+        copy = build.copy(index)
+        if copy is None or copy.destination is None:
+            return Veto(index, f"it is not known where line {line} copies to")
+        if instruction.name == "ADD" or any(overlaps(path, copy.destination) for path in paths):
+            # ADD unpacks archives, whose paths are not known; below its destination they are.
+            if any(overlaps(path, copy.destination) for path in paths):
+                return Veto(index, f"`{instruction.name}` on line {line} may write there")
+        return None
+    if instruction.name != "RUN":
+        return None
+    run = build.run(index)
+    if run is None:
+        return Veto(index, f"the JSON form of RUN on line {line} is not looked into")
+    if run.script.opaque is not None:
+        return Veto(index, f"the RUN on line {line} is not understood: {run.script.opaque}")
+    state = build.state(index)
+    for simple, _ in simple_commands(run.script):
+        if before is not None and simple.start >= before:
+            break
+        why = _command_touches(simple, state, paths)
+        if why:
+            place = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
+            return Veto(index, f"{why} on line {place}")
+    return None
+
+
+def _command_touches(simple: Simple, state: State, paths: tuple[str, ...]) -> str:
+    label = simple.words[0].text if simple.words else "an assignment"
+    temporary = any(overlaps(path, "/tmp") or overlaps(path, "/var/tmp") for path in paths)
+    use = packages.recognise(simple)
+    if use is not None:
+        seen = environment(state)
+        for folder in (*use.manager.lists, *use.manager.caches):
+            place = packages.locate(folder, state.home, seen, use)
+            if place is None or any(overlaps(path, place) for path in paths):
+                return f"`{label} {use.verb}` works with it" if place is not None else f"`{label}` may work with it"
+        if temporary:
+            return f"`{label}` may use temporary files"
+    elif simple.words and not packages.touches_only_its_words(simple):
+        return f"it is not known what `{label}` reads and writes"
+    for word in (*simple.words[1:], *(redirection.target for redirection in simple.redirections)):
+        text = word.value if word.value is not None else word.glob
+        if text is None:
+            # A word that is not known names no folder of a package manager, but perhaps a file.
+            if not all(path.startswith(("/var/lib/", "/var/cache/", "/root/.cache", "/root/.npm")) for path in paths):
+                return f"it is not known what `{word.text}` is"
+            continue
+        path = path_of(word, state)
+        if path is not None:
+            if any(overlaps(path, other) for other in paths):
+                return f"`{label}` names `{text}`"
+        elif any(posixpath.basename(other.rstrip("/")) == posixpath.basename(text.rstrip("/")) for other in paths):
+            return f"`{label}` names `{text}`"
+    return ""
+
+
+def later(build: Build, index: int) -> Iterator[int]:
+    """The indexes of the instructions that see what instruction `index` leaves: the rest of its stage and the stages FROM it."""
+    stage = build.stage(index)
+    if stage is None:
+        return
+    yield from range(index + 1, stage.last + 1)
+    for child in build.children(stage):
+        yield from range(child.first + 1, child.last + 1)
+
+
+def copied_from(build: Build, stage: Stage, paths: tuple[str, ...]) -> Veto | None:
+    """Why one of `paths` in `stage` (or a stage FROM it) may be taken by a COPY --from or a mount, or None."""
+    for one in (stage, *build.children(stage)):
+        for reference in build.users(one):
+            index = reference.instruction
+            line = build.syntax.source.line_of(reference.span.start)
+            if build.instructions[index].name == "RUN":
+                return Veto(index, f"the mount on line {line} may read it")
+            copy = build.copy(index)
+            if copy is None or copy.sources is None:
+                return Veto(index, f"it is not known what line {line} copies")
+            for source in copy.sources:
+                if any(overlaps("/" + source.lstrip("/"), path) for path in paths):
+                    return Veto(index, f"`COPY --from` on line {line} copies it")
+    return None

@@ -1,0 +1,503 @@
+"""The normal form of a build, declared effects applied to it, and what differs: how the engine holds a fix to its word.
+
+Two files with equal normal forms build the same image by the same commands: the same stages on the same bases, the same
+steps (RUN, COPY, ADD) in the same order with the same words, each with the same state before it, and the same
+configuration. White space, comments, continuations and the spelling of paths that resolve alike are not part of it.
+"""
+
+from typing import Callable, Iterable, Iterator, NamedTuple
+
+from dfopt import shell
+from dfopt.build import Build, Copy, Reference, Stage, mount_options
+from dfopt.rule import (
+    AddsCommand, AddsCopy, AddsMount, AddsWord, Assembles, ChangesConfig, ChangesDirective, DropsCommand, DropsFlag, DropsWord,
+    Effect, MergesRuns, Moves,
+)  # fmt: skip
+from dfopt.syntax import Instruction
+
+STEPS = ("RUN", "COPY", "ADD")
+
+# What a step sees: of these, the count before it is its input state, since their own order is compared as well.
+_STATE = ("ENV", "ARG", "USER", "WORKDIR", "SHELL")
+
+
+class Broken(Exception):
+    """An effect does not fit the text that it was declared for."""
+
+
+class Token(NamedTuple):
+    """A word or an operator of a script and the offset where it stands in the script's text."""
+
+    text: str
+    start: int
+
+
+class Item:
+    """A pipeline of a RUN with the operator before it; `index` is its place in the `Script`, None for one that was added."""
+
+    __slots__ = ("index", "operator", "tokens")
+
+    def __init__(self, index: int | None, operator: str, tokens: list[Token]) -> None:
+        self.index = index
+        self.operator = operator
+        self.tokens = tokens
+
+
+class Step:
+    """A RUN, COPY or ADD. `key` is its instruction's index in the text it came from. `items` are a RUN's commands, None for
+    other steps and for scripts that are not read, whose text is in `detail`. `prefix` counts the state entries before it."""
+
+    __slots__ = ("key", "name", "prefix", "flags", "origin", "items", "terminator", "detail")
+
+    def __init__(self, key: int, name: str, prefix: int, flags: list[str], origin: "Origin", items: list[Item] | None,
+                 terminator: str, detail: object) -> None:  # fmt: skip
+        self.key = key
+        self.name = name
+        self.prefix = prefix
+        self.flags = flags
+        self.origin = origin
+        self.items = items
+        self.terminator = terminator
+        self.detail = detail
+
+
+class StageForm:
+    """A stage: `base` and every `origin` name other stages by the form itself, so that new stages move no index."""
+
+    __slots__ = ("index", "name", "base", "platform", "trace", "steps")
+
+    def __init__(self, index: int, name: str, base: "Origin", platform: str | None) -> None:
+        self.index = index
+        self.name = name
+        self.base = base
+        self.platform = platform
+        self.trace: list[tuple[str, ...]] = []
+        self.steps: list[Step] = []
+
+
+Origin = StageForm | str | None
+
+
+class Form:
+    """A file: directives, global arguments, and its stages."""
+
+    __slots__ = ("directives", "arguments", "stages", "build")
+
+    def __init__(self, build: Build) -> None:
+        self.build = build
+        self.directives = {directive.name: directive.value for directive in build.syntax.directives}
+        self.arguments: list[tuple[str, ...]] = []
+        self.stages: list[StageForm] = []
+
+
+def form_of(build: Build) -> Form:
+    """The normal form of a file that BuildKit accepts."""
+    form = Form(build)
+    for index, instruction in enumerate(build.instructions):
+        stage_index = build.stage_of[index]
+        if stage_index is None:
+            form.arguments.append(_configuration(instruction))
+        elif instruction.name == "FROM":
+            stage = build.stages[stage_index]
+            form.stages.append(StageForm(stage_index, stage.name, _origin(form, stage.base), stage.platform))
+        else:
+            form_stage = form.stages[-1]
+            if instruction.name in STEPS:
+                form_stage.steps.append(_step(form, build, index, instruction))
+            else:
+                form_stage.trace.append(_configuration(instruction))
+    return form
+
+
+def _configuration(instruction: Instruction) -> tuple[str, ...]:
+    entry = [instruction.name, "json" if instruction.json else "", *(flag.text for flag in instruction.flags)]
+    if instruction.inner is not None:
+        inner = instruction.inner
+        entry += [inner.name, *(flag.text for flag in inner.flags), *inner.arguments]
+        entry += [heredoc.body.text for heredoc in inner.heredocs]
+    else:
+        entry += instruction.arguments
+    return tuple(entry)
+
+
+def _origin(form: Form, reference: Reference) -> Origin:
+    if reference.kind == "stage" and reference.stage is not None and reference.stage < len(form.stages):
+        return form.stages[reference.stage]
+    return reference.text
+
+
+def _prefix(stage: StageForm) -> int:
+    return sum(entry[0] in _STATE for entry in stage.trace)
+
+
+def _step(form: Form, build: Build, index: int, instruction: Instruction) -> Step:
+    stage = form.stages[-1]
+    references = {reference.span: reference for reference in build.references_of(index)}
+    origin: Origin = None
+    flags: list[str] = []
+    for flag in instruction.flags:
+        reference = references.get(flag.span)
+        if flag.name == "from" and reference is not None:
+            origin = _origin(form, reference)
+        elif flag.name == "mount":
+            flags.append(_mount(flag.value or "", None if reference is None else _origin(form, reference)))
+        else:
+            flags.append(flag.text)
+    if instruction.name == "RUN":
+        run = build.run(index)
+        if run is None:
+            return Step(index, "RUN", _prefix(stage), flags, origin, None, "", ("json", *instruction.arguments))
+        if run.script.opaque is not None:
+            bodies = [(heredoc.name, heredoc.expand, heredoc.body.text) for heredoc in instruction.heredocs]
+            return Step(index, "RUN", _prefix(stage), flags, origin, None, "", (instruction.body.text, tuple(bodies)))
+        heredoc = instruction.heredocs[0] if run.heredoc else None
+        first = run.script.text.partition("\n")[0] if heredoc else ""
+        detail = ("heredoc", first if first.startswith("#!") else "") if heredoc else ""
+        return Step(index, "RUN", _prefix(stage), flags, origin, items_of(run.script), _ending(run.script), detail)
+    copy = build.copy(index)
+    return Step(index, instruction.name, _prefix(stage), flags, origin, None, "", _copied(instruction, copy))
+
+
+def _ending(script: shell.Script) -> str:
+    return "&" if script.terminator == "&" else ""
+
+
+def _mount(value: str, origin: Origin) -> str:
+    options = mount_options(value)
+    if isinstance(origin, StageForm):
+        options["from"] = f"stage:{id(origin)}"
+    return "--mount=" + ",".join(f"{key}={text}" for key, text in sorted(options.items()))
+
+
+def _copied(instruction: Instruction, copy: Copy | None) -> tuple[object, ...]:
+    arguments = instruction.arguments
+    sources = copy.sources if copy is not None and copy.sources is not None else tuple(arguments[:-1])
+    destination = copy.destination if copy is not None and copy.destination is not None else arguments[-1]
+    bodies = tuple((heredoc.name, heredoc.expand, heredoc.body.text) for heredoc in instruction.heredocs)
+    return (sources, destination, bodies)
+
+
+# ------------------------------------------------------------------------------------------------------ scripts
+
+
+def items_of(script: shell.Script) -> list[Item]:
+    """A script's pipelines with their tokens."""
+    tokens = tokens_of(script)
+    items: list[Item] = []
+    at = 0
+    for index, step in enumerate(script.steps):
+        start, end = step.pipeline.start, step.pipeline.end
+        while at < len(tokens) and tokens[at].start < start:
+            at += 1
+        first = at
+        limit = script.steps[index + 1].operator_start if index + 1 < len(script.steps) else None
+        while at < len(tokens) and (tokens[at].start < end or (limit is not None and tokens[at].start < limit)):
+            at += 1
+        if limit is None:
+            # Bodies of heredocs stand behind the line that opens them; an operator that ends the script is no token of the item.
+            at = max([at] + [n + 1 for n in range(at, len(tokens)) if tokens[n].text.count("\n") and tokens[n].text != "\n"])
+        operator = "" if index == 0 else ";" if step.operator == "\n" else step.operator
+        items.append(Item(index, operator, tokens[first:at]))
+    return items
+
+
+def tokens_of(script: shell.Script) -> list[Token]:
+    """The words, redirections, keywords and operators of a script in order; white space, continuations and comments are left out."""
+    leaves = sorted(set(_leaves(script)))
+    tokens: list[Token] = []
+    at = script.start
+    comments = sorted(script.comments)
+    for start, end in leaves:
+        if start < at:
+            continue
+        tokens.extend(_gap(script.text, at, start, comments))
+        tokens.append(Token(script.text[start:end].replace("\\\n", ""), start))
+        at = end
+    tokens.extend(_gap(script.text, at, script.end, comments))
+    return tokens
+
+
+def _gap(text: str, start: int, end: int, comments: list[tuple[int, int]]) -> Iterator[Token]:
+    """The keywords and operators between two words."""
+    at = start
+    while at < end:
+        character = text[at]
+        if character == "#":
+            comment = next((comment for comment in comments if comment[0] == at), None)
+            if comment is not None:
+                at = comment[1]
+                continue
+        if character == "\n":
+            yield Token("\n", at)
+            at += 1
+        elif character.isspace():
+            at += 1
+        elif text.startswith("\\\n", at):
+            at += 2
+        else:
+            stop = at + 1
+            kind = character.isalnum()
+            while stop < end and not text[stop].isspace() and text[stop] != "\\" and text[stop].isalnum() == kind:
+                stop += 1
+            yield Token(text[at:stop], at)
+            at = stop
+
+
+def _leaves(script: shell.Script) -> Iterator[tuple[int, int]]:
+    """The places of words, assignments and redirections, those of compound commands too."""
+    for step in script.steps:
+        for command in step.pipeline.commands:
+            yield from _command_leaves(command)
+
+
+def _command_leaves(command: "shell.Simple | shell.Compound") -> Iterator[tuple[int, int]]:
+    if isinstance(command, shell.Simple):
+        for assignment in command.assignments:
+            yield assignment.start, assignment.end
+    for word in command.words:
+        yield word.start, word.end
+    for redirection in command.redirections:
+        yield redirection.start, redirection.end
+        if redirection.body is not None:
+            yield redirection.body.start, redirection.body.end
+    if isinstance(command, shell.Compound):
+        for body in command.bodies:
+            yield from _leaves(body)
+
+
+# ------------------------------------------------------------------------------------------------------- effects
+
+
+def apply(effects: Iterable[Effect], form: Form) -> None:
+    """Make the declared effects on `form` in place. Raises Broken where one does not fit.
+
+    Words come first, then commands, then whole steps, so that every effect speaks of the text as it was.
+    """
+    ordered = sorted(effects, key=lambda effect: _ORDER.get(type(effect).__name__, 0))
+    for effect in ordered:
+        action = _ACTIONS.get(type(effect))
+        if action is not None:
+            action(form, effect)
+    for stage in form.stages:
+        stage.steps = [step for step in stage.steps if step.items is None or step.items]
+
+
+_ORDER = {"AddsWord": 1, "DropsWord": 1, "DropsCommand": 2, "AddsCommand": 3, "MergesRuns": 4, "AddsCopy": 5, "Moves": 6, "Assembles": 7}
+
+
+def _find(form: Form, key: int) -> tuple[StageForm, int]:
+    for stage in form.stages:
+        for position, step in enumerate(stage.steps):
+            if step.key == key:
+                return stage, position
+    raise Broken(f"no step for instruction {key}")
+
+
+def _items(form: Form, key: int) -> list[Item]:
+    stage, position = _find(form, key)
+    items = stage.steps[position].items
+    if items is None:
+        raise Broken(f"instruction {key} has no commands that are read")
+    return items
+
+
+def _drops_command(form: Form, effect: DropsCommand) -> None:
+    items = _items(form, effect.step)
+    for position, item in enumerate(items):
+        if item.index == effect.command:
+            del items[position]
+            if position == 0 and items:
+                items[0].operator = ""
+            return
+    raise Broken(f"instruction {effect.step} has no command {effect.command}")
+
+
+def _adds_command(form: Form, effect: AddsCommand) -> None:
+    items = _items(form, effect.step)
+    position = len(items)
+    if effect.after is not None:
+        found = [position for position, item in enumerate(items) if item.index == effect.after]
+        if not found:
+            raise Broken(f"instruction {effect.step} has no command {effect.after}")
+        position = found[0] + 1
+        while position < len(items) and items[position].index is None:
+            position += 1
+    items.insert(position, Item(None, effect.operator if position else "", [Token(word, -1) for word in effect.words]))
+
+
+def _adds_word(form: Form, effect: AddsWord) -> None:
+    added = [Token(word, -1) for word in effect.words]
+    for item in _items(form, effect.step):
+        for position, token in enumerate(item.tokens):
+            if token.start == effect.offset:
+                item.tokens[position:position] = added
+                return
+            if token.start >= 0 and token.start + len(token.text) == effect.offset:
+                item.tokens[position + 1 : position + 1] = added
+                return
+    raise Broken(f"no word at {effect.offset} of instruction {effect.step}")
+
+
+def _drops_word(form: Form, effect: DropsWord) -> None:
+    for item in _items(form, effect.step):
+        for position, token in enumerate(item.tokens):
+            if token.start == effect.offset:
+                del item.tokens[position]
+                return
+    raise Broken(f"no word at {effect.offset} of instruction {effect.step}")
+
+
+def _merges_runs(form: Form, effect: MergesRuns) -> None:
+    stage, first = _find(form, effect.first)
+    other, second = _find(form, effect.second)
+    one, two = stage.steps[first], other.steps[second]
+    if stage is not other or first >= second:
+        raise Broken(f"instructions {effect.first} and {effect.second} cannot become one")
+    if one.items is None or two.items is None or one.flags != two.flags or one.prefix != two.prefix or one.terminator:
+        raise Broken(f"instructions {effect.first} and {effect.second} differ in more than their commands")
+    if effect.wrapped:
+        for step in (one, two):
+            step.items = [_wrapped(step.items or [])]
+    moved = two.items or []
+    if moved:
+        moved[0].operator = "&&"
+    for item in moved:
+        item.index = None
+    one.items += moved
+    one.terminator = two.terminator
+    del stage.steps[second]
+
+
+def _wrapped(items: list[Item]) -> Item:
+    tokens = [Token("(", -1)]
+    for item in items:
+        if item.operator:
+            tokens.append(Token(item.operator, -1))
+        tokens.extend(item.tokens)
+    return Item(None, "", [*tokens, Token(")", -1)])
+
+
+def _moves(form: Form, effect: Moves) -> None:
+    stage, position = _find(form, effect.step)
+    step = stage.steps.pop(position)
+    other, behind = _find(form, effect.behind)
+    if other is not stage:
+        raise Broken(f"instruction {effect.step} would leave its stage")
+    stage.steps.insert(behind + 1, step)
+
+
+def _adds_copy(form: Form, effect: AddsCopy) -> None:
+    stage, position = _find(form, effect.before)
+    destination = form.build.absolute(effect.destination, effect.before) or effect.destination
+    step = Step(-1, "COPY", stage.steps[position].prefix, list(effect.flags), None, None, "", (effect.sources, destination, ()))
+    stage.steps.insert(position, step)
+
+
+def _adds_mount(form: Form, effect: AddsMount) -> None:
+    stage, position = _find(form, effect.step)
+    stage.steps[position].flags.append(_mount(effect.mount, None))
+
+
+def _drops_flag(form: Form, effect: DropsFlag) -> None:
+    stage, position = _find(form, effect.step)
+    flag = effect.flag
+    if flag.startswith("--mount="):
+        flag = _mount(flag.removeprefix("--mount="), None)
+    if flag not in stage.steps[position].flags:
+        raise Broken(f"instruction {effect.step} has no `{effect.flag}`")
+    stage.steps[position].flags.remove(flag)
+
+
+def _assembles(form: Form, effect: Assembles) -> None:
+    found = [_find(form, key) for key in effect.steps]
+    stage = found[0][0]
+    steps = [stage.steps[position] for _, position in found]
+    if len({id(other) for other, _ in found}) > 1 or len(steps) < 2 or [p for _, p in found] != sorted(p for _, p in found):
+        raise Broken("the copies of an assembly stand in different stages or out of order")
+    owners = {flag for step in steps for flag in step.flags if flag.startswith("--chown=")}
+    shares = [sum(flag.startswith("--chown=") for flag in step.flags) for step in steps]
+    if len(owners) > 1 or (owners and min(shares) == 0) or any(step.name != "COPY" for step in steps):
+        raise Broken("the copies of an assembly have different owners")
+    if effect.stage in {other.name for other in form.stages} or effect.stage in form.build.names():
+        raise Broken(f"the name `{effect.stage}` is taken")
+    assembly = StageForm(-1, effect.stage, "scratch", None)
+    first = min(position for _, position in found)
+    for step in steps:
+        flags = [flag for flag in step.flags if not flag.startswith("--chown=")]
+        assembly.steps.append(Step(-1, "COPY", 0, flags, step.origin, None, "", step.detail))
+    merged = Step(-1, "COPY", steps[0].prefix, sorted(owners), assembly, None, "", ((effect.root,), effect.root, ()))
+    kept = [step for step in stage.steps if step not in steps]
+    kept.insert(first, merged)
+    stage.steps = kept
+    form.stages.insert(form.stages.index(stage), assembly)
+
+
+def _changes_directive(form: Form, effect: ChangesDirective) -> None:
+    if form.directives.get(effect.name) != effect.old:
+        raise Broken(f"the directive `{effect.name}` is not `{effect.old}`")
+    form.directives.pop(effect.name, None)
+    if effect.new is not None:
+        form.directives[effect.name] = effect.new
+
+
+def _changes_config(form: Form, effect: ChangesConfig) -> None:
+    raise Broken(f"a change of `{effect.key}` is declared, which no rule can do yet")
+
+
+_ACTIONS: dict[type, Callable[[Form, object], None]] = {
+    DropsCommand: _drops_command, AddsCommand: _adds_command, AddsWord: _adds_word, DropsWord: _drops_word,
+    MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, DropsFlag: _drops_flag,
+    Assembles: _assembles, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
+}  # type: ignore[dict-item]  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------- comparison
+
+
+def differences(expected: Form, actual: Form) -> list[str]:
+    """What stands differently in two forms, in words; empty where they are equal."""
+    found: list[str] = []
+    if expected.directives != actual.directives:
+        found.append(f"directives {expected.directives} became {actual.directives}")
+    if expected.arguments != actual.arguments:
+        found.append("the global arguments differ")
+    if len(expected.stages) != len(actual.stages):
+        return [*found, f"{len(expected.stages)} stages became {len(actual.stages)}"]
+    places = {id(stage): position for position, stage in enumerate(expected.stages)}
+    others = {id(stage): position for position, stage in enumerate(actual.stages)}
+    for old, new in zip(expected.stages, actual.stages):
+        label = f"stage `{old.name or places[id(old)]}`"
+        if (old.name, old.platform, _place(old.base, places)) != (new.name, new.platform, _place(new.base, others)):
+            found.append(f"{label} has another name, platform or base")
+        if old.trace != new.trace:
+            found.append(f"the configuration of {label} differs")
+        olds = [_compared(step, places) for step in old.steps]
+        news = [_compared(step, others) for step in new.steps]
+        if olds != news:
+            for number, (one, two) in enumerate(zip(olds, news)):
+                if one != two:
+                    found.append(f"step {number + 1} of {label} is {two}, declared was {one}")
+                    break
+            else:
+                found.append(f"{label} has {len(news)} steps, declared were {len(olds)}")
+    return found
+
+
+def _place(origin: Origin, places: dict[int, int]) -> object:
+    return places.get(id(origin), -1) if isinstance(origin, StageForm) else origin
+
+
+def _compared(step: Step, places: dict[int, int]) -> tuple[object, ...]:
+    items = None
+    if step.items is not None:
+        items = tuple((item.operator, tuple(token.text for token in item.tokens)) for item in step.items)
+    flags = tuple(sorted(_placed_flag(flag, places) for flag in step.flags))
+    return (step.name, step.prefix, flags, _place(step.origin, places), items, step.terminator, step.detail)
+
+
+def _placed_flag(flag: str, places: dict[int, int]) -> str:
+    head, mark, tail = flag.partition("from=stage:")
+    if not mark:
+        return flag
+    identity, comma, rest = tail.partition(",")
+    return f"{head}{mark}{places.get(int(identity), -1)}{comma}{rest}"

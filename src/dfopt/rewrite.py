@@ -1,0 +1,214 @@
+"""Edits that several rules make, in the author's own layout: drop or add commands, words, flags and instructions, keep comments."""
+
+import re
+from typing import NamedTuple, Sequence
+
+from dfopt.build import Build, Run
+from dfopt.source import Edit, Span
+from dfopt.syntax import Comment
+
+# A line that grows beyond this many characters is broken.
+WIDTH = 100
+
+_COMMENT_LINE = re.compile(r"^[ \t]*(#[^\n]*)$", re.MULTILINE)
+
+
+class Dropped(NamedTuple):
+    """What takes something away, and the comment lines (from `#`, without line ends) that spoke of it and must find a new place."""
+
+    edits: tuple[Edit, ...]
+    comments: tuple[str, ...]
+
+
+class Added(NamedTuple):
+    """A command to be added and the comment lines that stand above it."""
+
+    text: str
+    comments: tuple[str, ...] = ()
+
+
+def block_start(build: Build, index: int) -> int:
+    """Where the comment lines that stand directly above an instruction begin; its own start where there are none."""
+    start = build.instructions[index].span.start
+    for node in reversed(build.syntax.nodes):
+        if isinstance(node, Comment) and node.span.end == start:
+            start = node.span.start
+    return start
+
+
+def drop_instruction(build: Build, index: int) -> Dropped:
+    """Take an instruction away with the comments directly above it, and one of two empty lines that would meet."""
+    text = build.syntax.source.text
+    start, end = block_start(build, index), build.instructions[index].span.end
+    own = build.instructions[index].span
+    comments = tuple(_comments(text[start : own.start])) + tuple(_inner_comments(build, index))
+    before_is_blank = start == 0 or text[:start].endswith(("\n\n", "\n\r\n"))
+    after = re.match(r"[ \t]*\r?\n", text[end:])
+    if before_is_blank and after is not None:
+        end += after.end()
+    elif end == len(text) and not text.endswith("\n"):
+        # A file without a final line feed keeps none.
+        start -= 2 if text[:start].endswith("\r\n") else 1 if start else 0
+    return Dropped((Edit(Span(start, end), ""),), comments)
+
+
+def drop_command(build: Build, index: int, command: int) -> Dropped | None:
+    """Take command `command` (an index of the script's steps) out of a RUN, with the operator that joins it.
+
+    None where that may change when the other commands run: only within a chain of `&&`, or of `;` throughout.
+    A RUN that would be left without commands goes as a whole.
+    """
+    run = build.run(index)
+    if run is None or run.script.opaque is not None:
+        return None
+    steps = run.script.steps
+    if len(steps) == 1:
+        return drop_instruction(build, index)
+    before = steps[command].operator
+    after = steps[command + 1].operator if command + 1 < len(steps) else run.script.terminator
+    kinds = {{"\n": ";"}.get(operator, operator) for operator in (before, after) if operator}
+    if kinds - {"&&", ";"} or len(kinds) > 1:
+        return None
+    text = build.syntax.source.text
+    if command:
+        start = run.span(steps[command - 1].pipeline.start, steps[command - 1].pipeline.end).end
+        end = run.span(steps[command].pipeline.start, steps[command].pipeline.end).end
+        return Dropped((Edit(Span(start, end), ""),), tuple(_comments(text[start:end])))
+    start = run.span(steps[0].pipeline.start, steps[0].pipeline.end).start
+    end = run.span(steps[1].pipeline.start, steps[1].pipeline.end).start
+    edits = [Edit(Span(start, end), "")]
+    kept = _comments(text[start:end])
+    if kept:
+        # They speak of the command that is now the first.
+        edits.insert(0, insert_lines(build, build.instructions[index].span.start, kept))
+    return Dropped(tuple(edits), ())
+
+
+def insert_lines(build: Build, offset: int, lines: Sequence[str]) -> Edit:
+    """Whole lines before the line that begins at `offset`, in the file's own line ends."""
+    source = build.syntax.source
+    newline = source.newline
+    text = "".join(line + newline for line in lines)
+    if offset == len(source.text) and offset and not source.text.endswith("\n"):
+        text = newline + text.removesuffix(newline)
+    return Edit(Span(offset, offset), text)
+
+
+def append_commands(build: Build, index: int, commands: Sequence[Added], operator: str = "&&") -> Edit | None:
+    """Commands joined to the end of a RUN by `operator`, laid out as its other commands are.
+
+    None where what is added would not run after, and only after, what stands there: an opaque script, a background
+    command at its end, a script that may leave early.
+    """
+    run = build.run(index)
+    if run is None or run.script.opaque is not None or not run.script.steps or run.script.terminator == "&":
+        return None
+    place = run.span(run.script.steps[-1].pipeline.start, run.script.steps[-1].pipeline.end).end
+    source = build.syntax.source
+    newline = source.newline if not run.heredoc else "\n"
+    escape = "\\" if run.heredoc else build.syntax.escape
+    line = source.line_of(place)
+    length = len(source.line_text(line))
+    layout = _layout(build, run)
+    comments = any(added.comments for added in commands)
+    if layout is None and not comments and length + sum(len(f" {operator} {added.text}") for added in commands) <= WIDTH:
+        return Edit(Span(place, place), "".join(f" {operator} {added.text}" for added in commands))
+    if run.heredoc and comments:
+        return None
+    leading, indent = layout if layout is not None else (True, "    ")
+    pieces = []
+    for added in commands:
+        lines = [indent + comment for comment in added.comments]
+        above = "".join(line + newline for line in lines)
+        if leading:
+            pieces.append(f" {escape}{newline}{above}{indent}{operator} {added.text}")
+        else:
+            pieces.append(f" {operator} {escape}{newline}{above}{indent}{added.text}")
+    return Edit(Span(place, place), "".join(pieces))
+
+
+
+
+def _layout(build: Build, run: Run) -> tuple[bool, str] | None:
+    """How a RUN breaks its lines at operators: whether they lead the line, and its indentation; None where it does not break."""
+    source = build.syntax.source
+    found: tuple[bool, str] | None = None
+    for before, step in zip(run.script.steps, run.script.steps[1:]):
+        if step.operator not in ("&&", ";", "||"):
+            continue
+        operator = run.span(step.operator_start, step.operator_end).start
+        first = source.line_of(operator)
+        previous = source.line_of(run.span(before.pipeline.start, before.pipeline.end).end)
+        own = source.line_of(run.span(step.pipeline.start, step.pipeline.end).start)
+        if own == previous:
+            continue
+        leading = first == own
+        line = source.line_text(own)
+        found = (leading, line[: len(line) - len(line.lstrip(" \t"))])
+    return found
+
+
+def add_flags(build: Build, index: int, flags: Sequence[str]) -> Edit:
+    """Flags behind the keyword and the flags that stand there; on lines of their own where the line would grow long."""
+    instruction = build.instructions[index]
+    source = build.syntax.source
+    place = instruction.flags[-1].span.end if instruction.flags else instruction.keyword_span.end
+    line = source.line_text(source.line_of(place))
+    if len(flags) == 1 and len(line) + len(flags[0]) + 1 <= WIDTH:
+        return Edit(Span(place, place), " " + flags[0])
+    newline = f" {build.syntax.escape}{source.newline}    "
+    # The text behind the flags follows on a line of its own, without the blanks that stood before it.
+    rest = re.match(r"[ \t]*", source.text[place:])
+    blanks = rest.end() if rest is not None else 0
+    ends = source.text[place + blanks : place + blanks + 1] in ("", "\r", "\n", build.syntax.escape)
+    lead = newline.removesuffix("    ") + "    " if instruction.flags else " "
+    return Edit(Span(place, place if ends else place + blanks), lead + newline.join(flags) + ("" if ends else newline))
+
+
+def drop_flag(build: Build, index: int, flag: int) -> Edit:
+    """Take the flag with this index away, with the blanks before it."""
+    instruction = build.instructions[index]
+    start = instruction.flags[flag - 1].span.end if flag else instruction.keyword_span.end
+    text = build.syntax.source.text
+    if _comments(text[start : instruction.flags[flag].span.start]):
+        start = instruction.flags[flag].span.start
+    return Edit(Span(start, instruction.flags[flag].span.end), "")
+
+
+def add_word(run: Run, offset: int, word: str) -> Edit:
+    """`word` before the word that stands at `offset` of the script."""
+    place = run.span(offset, offset + 1).start
+    return Edit(Span(place, place), word + " ")
+
+
+def add_word_behind(run: Run, start: int, end: int, word: str) -> Edit:
+    """`word` behind the word `[start, end)` of the script."""
+    place = run.span(start, end).end
+    return Edit(Span(place, place), " " + word)
+
+
+def drop_word(build: Build, run: Run, before: int, start: int, end: int) -> Edit:
+    """Take the word `[start, end)` of the script away, with the blanks (and line breaks) since `before`, the end of the word before it."""
+    span = run.span(start, end)
+    since = run.span(before - 1, before).end
+    if _comments(build.syntax.source.text[since : span.start]):
+        since = span.start
+    return Edit(Span(since, span.end), "")
+
+
+def _comments(text: str) -> list[str]:
+    """The comment lines in a piece of source text, from `#`, without line ends. Its first line counts only where it is whole."""
+    return [match.group(1).rstrip() for match in _COMMENT_LINE.finditer(text)]
+
+
+def _inner_comments(build: Build, index: int) -> list[str]:
+    """The comment lines inside an instruction: those in gaps between the pieces of its logical text."""
+    instruction = build.instructions[index]
+    text = build.syntax.source.text
+    found: list[str] = []
+    end = instruction.span.start
+    for _, place, length in instruction.logical.segments:
+        if place > end:
+            found += _comments(text[end:place])
+        end = max(end, place + length)
+    return found
