@@ -1,0 +1,513 @@
+"""The command line: one table of options, read by a short parser of our own for plain calls and by typer for all others.
+
+Exit codes: 0 clean, 1 findings, 2 wrong use or a file that cannot be read, 3 a fault of dfopt; the highest one wins.
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple, Sequence, TextIO
+
+import dfopt
+
+if TYPE_CHECKING:
+    import typer
+
+    from dfopt.config import Config
+    from dfopt.plan import Plan
+    from dfopt.report import Failure, Outcome, Run
+
+CLEAN, FINDINGS, WRONG_USE, FAULT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
+STDIN = "-"
+
+
+class Option(NamedTuple):
+    """An option of `check` and `fix`. Its value is a flag (`metavar` empty), one of `choices`, a text, or (`many`) a list
+    of texts; `default` is what it is where it is not given."""
+
+    name: str
+    flags: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    default: object = None
+    commands: tuple[str, ...] = ("check", "fix")
+
+
+OPTIONS = (
+    Option("diff", ("--diff",), "Print the changes as a unified diff and write nothing.", default=False, commands=("fix",)),
+    Option("unsafe", ("--unsafe",), "Make the fixes too that need the author's consent.", default=False, commands=("fix",)),
+    Option("select", ("--select", "-s"), "Rules to run instead of the configured ones: codes, names, prefixes, `ALL`; commas or repeated.", "RULES", many=True),
+    Option("extend_select", ("--extend-select",), "Rules to run in addition.", "RULES", many=True),
+    Option("ignore", ("--ignore", "-i"), "Rules not to run.", "RULES", many=True),
+    Option("exit_zero", ("--exit-zero",), "Exit with 0 even where something is found.", default=False),
+    Option("fail_level", ("--fail-level",), "Exit with 1 only for findings of this severity or above; default `info`.", "LEVEL", ("error", "warning", "info")),
+    Option("format", ("--format", "-f"), "The form of the report.", "FORMAT", ("text", "json", "lsp", "github", "sarif"), default="text"),
+    Option("output", ("--output", "-o"), "Write the report to this file.", "FILE"),
+    Option("quiet", ("--quiet", "-q"), "Print findings and errors only.", default=False),
+    Option("color", ("--color",), "When to use colours; `NO_COLOR` is honoured.", "WHEN", ("auto", "always", "never"), default="auto"),
+    Option("config", ("--config",), "Use this configuration file.", "FILE"),
+    Option("no_config", ("--no-config", "--isolated"), "Use no configuration file.", default=False),
+    Option("stdin_filename", ("--stdin-filename",), "What standard input is called in reports and for the configuration.", "FILE"),
+    Option("cache", ("--cache",), "The cache policy: clean caches up or mount them; default `auto`.", "POLICY", ("auto", "mount", "clean")),
+    Option("assembly", ("--assembly",), "Whether several COPY --from become one; default `auto`.", "POLICY", ("auto", "always", "off")),
+    Option("build_context", ("--build-context",), "A named context that the build is given; repeatable.", "NAME[=VALUE]", many=True),
+)  # fmt: skip
+
+COMMANDS = {
+    "check": "Report what makes images large, builds slow or their behaviour wrong.",
+    "fix": "Rewrite Dockerfiles in place; report what was fixed and what is left.",
+}
+PATHS = "Files, folders or patterns; `-` is standard input; default: the current folder."
+
+
+class Arguments(NamedTuple):
+    """A call of `check` or `fix` as read: `values` has an entry for every option of the command."""
+
+    command: str
+    paths: tuple[str, ...]
+    values: dict[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run dfopt with `argv` (default: the process's arguments) and return the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # Python has None for a stream that was closed by whoever started it.
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+    try:
+        arguments = None if "_DFOPT_COMPLETE" in os.environ else read_plain(words)
+        code = run(arguments) if arguments is not None else run_typer(words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _silence()
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        _say(f"dfopt: {_reason(error)}\n")
+        return WRONG_USE
+    except Exception as error:
+        _say(f"{_trace(error)}{_fault('dfopt', type(error).__name__)}\n")
+        return FAULT
+
+
+def read_plain(words: list[str]) -> Arguments | None:
+    """The arguments of a plain `check` or `fix`; None for whatever typer must look at: help, errors, other commands."""
+    if not words or words[0] not in COMMANDS:
+        return None
+    command = words[0]
+    known = {flag: option for option in OPTIONS if command in option.commands for flag in option.flags}
+    values: dict[str, Any] = {
+        option.name: [] if option.many else option.default for option in OPTIONS if command in option.commands
+    }
+    paths: list[str] = []
+    at = 1
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if word == "--":
+            paths += words[at:]
+            break
+        if not word.startswith("-") or word == STDIN:
+            paths.append(word)
+            continue
+        flag, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        option = known.get(flag)
+        if option is None:
+            return None
+        if not option.metavar:
+            if equals:
+                return None
+            values[option.name] = True
+            continue
+        if not equals:
+            if at == len(words):
+                return None
+            value = words[at]
+            at += 1
+        if option.choices and value not in option.choices:
+            return None
+        if option.many:
+            values[option.name].append(value)
+        else:
+            values[option.name] = value
+    return Arguments(command, tuple(paths), values)
+
+
+def run_typer(words: list[str], act: "Callable[[Arguments], int] | None" = None) -> int:
+    """Let typer read `words`; `check` and `fix` go to `act` (default: `run`)."""
+    app = application(act or run)
+    try:
+        code = app(args=words, prog_name="dfopt")
+    except SystemExit as exit:
+        code = exit.code
+    return code if isinstance(code, int) else CLEAN if code is None else WRONG_USE
+
+
+def application(act: Callable[[Arguments], int]) -> "typer.Typer":
+    """The command line as typer knows it, made from the same table."""
+    import typer
+
+    app = typer.Typer(
+        name="dfopt",
+        help="Find what makes Docker images large and builds slow, and rewrite it exactly.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None if "NO_COLOR" in os.environ else "markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    def show_version(value: bool) -> None:
+        if value:
+            print(f"dfopt {dfopt.__version__}")
+            raise typer.Exit
+
+    @app.callback()
+    def start(
+        version: bool = typer.Option(
+            False, "--version", callback=show_version, is_eager=True, help="Print the version."
+        ),
+    ) -> None: ...
+
+    for command, text in COMMANDS.items():
+        app.command(command, help=text)(_function(command, act))
+
+    @app.command("explain", help="Print the page of a rule.")
+    def explain_command(rule: str = typer.Argument(metavar="RULE", help="A code or a name.")) -> None:
+        raise typer.Exit(explain(rule))
+
+    @app.command("rules", help="List the rules.")
+    def rules_command() -> None:
+        raise typer.Exit(list_rules())
+
+    return app
+
+
+def _function(command: str, act: Callable[[Arguments], int]) -> Callable[..., None]:
+    """A function with the signature that typer reads the options of `command` from."""
+    import inspect
+    from typing import Literal
+
+    import typer
+
+    def call(paths: Any, **values: Any) -> None:
+        for option in OPTIONS:
+            if option.name in values and option.many:
+                values[option.name] = list(values[option.name] or ())
+        raise typer.Exit(act(Arguments(command, tuple(paths or ()), values)))
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter(
+            "paths",
+            kind,
+            annotation=list[str] | None,
+            default=typer.Argument(None, metavar="[PATH]...", help=PATHS, show_default=False),
+        )
+    ]
+    for option in OPTIONS:
+        if command not in option.commands:
+            continue
+        annotation: Any = bool
+        if option.metavar:
+            annotation = Literal[option.choices] if option.choices else str
+            annotation = list[annotation] if option.many else annotation | None
+        default = typer.Option(
+            [] if option.many else option.default,
+            *option.flags,
+            help=option.help,
+            metavar=None if option.choices else option.metavar or None,
+            show_default=isinstance(option.default, str),
+        )
+        parameters.append(inspect.Parameter(option.name, kind, annotation=annotation, default=default))
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    call.__name__ = command
+    return call
+
+
+def run(arguments: Arguments) -> int:
+    """Do a `check` or `fix`: find the files, work on each, report; one that cannot be done never stops the others."""
+    from dfopt.config import ConfigError
+    from dfopt.plan import UnknownRule, Wishes, configuration, planner
+    from dfopt.report import Run
+
+    values = arguments.values
+    wishes = Wishes(
+        select=_split(values["select"]),
+        extend_select=_split(values["extend_select"]),
+        ignore=_split(values["ignore"]),
+        fail_level=values["fail_level"],
+        cache=values["cache"],
+        assembly=values["assembly"],
+        contexts=tuple(entry.partition("=")[0] for entry in values["build_context"]),
+    )
+    try:
+        plan = planner(wishes)
+        settings = configuration(values["config"], values["no_config"])
+    except (UnknownRule, ConfigError) as error:
+        _say(f"dfopt: {error}\n")
+        return WRONG_USE
+    # Fixed text and diffs own standard output; the report makes way.
+    aside = arguments.command == "fix" and (values.get("diff", False) or STDIN in arguments.paths)
+    stream = sys.stderr if aside else sys.stdout
+    job = Run(
+        command=arguments.command,
+        version=dfopt.__version__,
+        diff=values.get("diff", False),
+        unsafe=values.get("unsafe", False),
+        quiet=values["quiet"],
+        color=values["output"] is None and _colored(values["color"], stream),
+    )
+    tally = _Tally()
+    results = _work(arguments, job, plan, settings, tally)
+    pieces = _renderer(values["format"])(results, job)
+    if values["output"] is None:
+        for piece in pieces:
+            _write(stream, piece)
+    else:
+        from dfopt import files
+
+        report = "".join(pieces)
+        try:
+            files.create(values["output"], report.encode("utf-8", "replace"))
+        except OSError as error:
+            _say(f"dfopt: {values['output']}: {error.strerror or error}\n")
+            tally.code = max(tally.code, WRONG_USE)
+    return CLEAN if tally.code == FINDINGS and values["exit_zero"] else tally.code
+
+
+class _Tally:
+    """The exit code so far."""
+
+    __slots__ = ("code",)
+
+    def __init__(self) -> None:
+        self.code = CLEAN
+
+
+def _work(
+    arguments: Arguments,
+    job: "Run",
+    plan: "Callable[[Config, str], Plan]",
+    settings: "Callable[[str], Config]",
+    tally: _Tally,
+) -> "Iterator[Outcome | Failure]":
+    """The results, file by file; errors are said as they come."""
+    from dfopt import files
+    from dfopt.config import ConfigError
+    from dfopt.report import Failure, visible
+
+    told: set[str] = set()
+    exclusions: dict[str, list[Callable[[str], object]]] = {}
+
+    def fail(path: str, message: str, code: int = WRONG_USE) -> "Iterator[Failure]":
+        tally.code = max(tally.code, code)
+        if message not in told:  # one broken configuration speaks for all files below it
+            told.add(message)
+            _say(f"dfopt: {visible(message)}\n")
+            yield Failure(path, message, code == FAULT)
+
+    def excluded(path: str) -> bool:
+        try:
+            config = settings(os.path.dirname(path))
+        except ConfigError:
+            return False  # said when a file below is done
+        if config.exclude and config.path not in exclusions:
+            exclusions[config.path] = [files.pattern(text).fullmatch for text in config.exclude]
+        below = files.relative(path, config.folder) if config.exclude else None
+        return below is not None and any(matches(below) for matches in exclusions[config.path])
+
+    nothing = True
+    for found in files.find(arguments.paths or (".",), excluded):
+        nothing = False
+        if found.error:
+            yield from fail(found.path, f"{found.path}: {found.error[:1].lower()}{found.error[1:]}")
+            continue
+        stdin = found.path == STDIN
+        path = (arguments.values["stdin_filename"] or "<stdin>") if stdin else found.path
+        try:
+            data = sys.stdin.buffer.read() if stdin else files.read(path)
+        except OSError as error:
+            yield from fail(path, f"{path}: {_reason(error)}")
+            continue
+        answered = False
+        try:
+            chosen = plan(settings(os.path.dirname(path)), path)
+            outcome, after = _outcome(path, data, chosen, job)
+            if stdin and job.command == "fix" and not job.diff:
+                answered = True
+                _write_bytes(after)
+            elif outcome.changed and job.diff:
+                _write_bytes(_diff(path, data, after, _colored(arguments.values["color"], sys.stdout)))
+            elif outcome.changed:
+                files.replace(path, data, after)
+                outcome = outcome._replace(written=True)
+            for fault in outcome.fixed.faults if outcome.fixed is not None else ():
+                yield from fail(path, _fault(path, f"{fault.message} ({', '.join(fault.codes)})"), FAULT)
+            floor = _RANK[chosen.fail_level]
+            failing = any(_RANK.get(item.severity, 0) >= floor for item in outcome.report.diagnostics)
+            if failing or (job.diff and outcome.changed):
+                tally.code = max(tally.code, FINDINGS)
+        except (BrokenPipeError, KeyboardInterrupt):
+            raise
+        except ConfigError as error:
+            yield from fail(path, str(error))
+        except OSError as error:
+            yield from fail(path, f"{path}: {_reason(error)}")
+        except Exception as error:  # a fault of dfopt in one file is no reason to leave the others undone
+            yield from fail(path, _fault(path, f"{type(error).__name__}: {error}"), FAULT)
+            _say(_trace(error))
+        else:
+            yield outcome
+            continue
+        if stdin and job.command == "fix" and not job.diff and not answered:
+            _write_bytes(data)  # whoever pipes a file through must not lose it
+    if nothing and not job.quiet:
+        where = ", ".join(f"`{visible(target)}`" for target in arguments.paths or (".",))
+        _say(f"dfopt: no Dockerfile found in {where} -> name the file itself if it has another name\n")
+
+
+_RANK = {"error": 3, "warning": 2, "info": 1}
+
+
+def _outcome(path: str, data: bytes, plan: "Plan", job: "Run") -> "tuple[Outcome, bytes]":
+    """What checking or fixing one text gives, and the bytes after."""
+    from dfopt import engine
+    from dfopt.report import Outcome
+    from dfopt.source import Source
+
+    source = Source.from_bytes(data, path)
+    if job.command == "check":
+        return Outcome(path, engine.check(source, plan.rules, plan.given, plan.severities)), data
+    fixed = engine.fix(source, plan.rules, plan.given, plan.severities, job.unsafe)
+    outcome = Outcome(path, fixed.report, fixed)
+    return outcome, fixed.source.to_bytes() if outcome.changed else data
+
+
+def _diff(path: str, before: bytes, after: bytes, color: bool) -> bytes:
+    """A unified diff, byte for byte, that `patch` and `git apply` take."""
+    import difflib
+
+    old, new = ([line.decode("latin-1") for line in data.split(b"\n")] for data in (before, after))
+    name = os.fsencode(path).decode("latin-1").replace("\n", "?")
+    lines = []
+    for number, line in enumerate(difflib.unified_diff(_ended(old), _ended(new), f"a/{name}", f"b/{name}")):
+        line, ended, _ = line.partition("\n")
+        text = line + "\n" + ("" if ended else "\\ No newline at end of file\n")
+        if color:
+            paint = "\x1b[1m" if number < 2 else {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}.get(line[:1], "")
+            text = f"{paint}{line}\x1b[0m\n{text[len(line) + 1 :]}" if paint else text
+        lines.append(text)
+    return "".join(lines).encode("latin-1")
+
+
+def _ended(lines: list[str]) -> list[str]:
+    """Lines split at LF, each with its LF again; no last line where the text ends in LF."""
+    return [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def explain(name: str) -> int:
+    """Print the page of a rule."""
+    from dfopt import catalogue
+
+    try:
+        page = catalogue.page(name)
+    except KeyError as error:
+        _say(f"dfopt: {error.args[0]}\n")
+        return WRONG_USE
+    _write(sys.stdout, page if page.endswith("\n") else page + "\n")
+    return CLEAN
+
+
+def list_rules() -> int:
+    """Print a line for each rule."""
+    from dfopt import catalogue
+
+    infos = catalogue.infos()
+    rows = [("code", "name", "severity", "default", "fix", "what it finds")]
+    rows += [
+        (info.code, info.name, info.severity, "on" if info.default else "off", info.fixable, info.summary)
+        for info in infos
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    for row in rows:
+        cells = [*(cell.ljust(width) for cell, width in zip(row[:5], widths, strict=True)), row[5]]
+        _write(sys.stdout, "  ".join(cells).rstrip() + "\n")
+    return CLEAN
+
+
+def _renderer(name: str) -> "Callable[[Iterator[Outcome | Failure], Run], Iterator[str]]":
+    """Import the one form that is asked for."""
+    match name:
+        case "json":
+            from dfopt.report.json import render
+        case "lsp":
+            from dfopt.report.lsp import render
+        case "github":
+            from dfopt.report.github import render
+        case "sarif":
+            from dfopt.report.sarif import render
+        case _:
+            from dfopt.report.text import render
+    return render
+
+
+def _split(entries: list[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for entry in entries for part in entry.split(",") if part.strip())
+
+
+def _colored(when: str, stream: TextIO) -> bool:
+    if when != "auto":
+        return when == "always"
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def _reason(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason[:1].lower() + reason[1:]
+
+
+def _fault(path: str, what: str) -> str:
+    from dfopt.report import ISSUES
+
+    return (
+        f"{path}: a fault of dfopt: {what} -> nothing is wrong on your side; please report it at {ISSUES} with the file"
+    )
+
+
+def _trace(error: Exception) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write text whatever the stream's encoding can hold."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _write_bytes(data: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _say(text: str) -> None:
+    """Write to standard error, in order with what standard output got."""
+    sys.stdout.flush()
+    _write(sys.stderr, text)
+
+
+def _silence() -> None:
+    """Whoever read standard output is gone: let Python's last flush go nowhere instead of complaining."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass

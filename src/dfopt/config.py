@@ -1,0 +1,262 @@
+"""The configuration: `dfopt.toml` or `[tool.dfopt]` in `pyproject.toml`, nearest above the file; where there is none it costs nothing.
+
+A key that is unknown or of the wrong type is an error with its place, what was expected and the nearest name.
+"""
+
+import os
+import re
+from typing import Any, Callable, Mapping, NamedTuple
+
+# A table `tool.dfopt`, however it is spelled, has the name followed by one of these.
+_NAMED_IN_TOML = re.compile(rb"""dfopt["']?[ \t]*(?:[\].]|=(?!=))""").search
+
+
+class Config(NamedTuple):
+    """What one configuration file says; None or empty where it says nothing.
+
+    `folder` is where the file lies: its patterns (`exclude`, `per_file_ignores`) are relative to it.
+    """
+
+    path: str = ""
+    folder: str = ""
+    select: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    severity: tuple[tuple[str, str], ...] = ()
+    fail_level: str | None = None
+    cache: str | None = None
+    assembly: str | None = None
+    build_contexts: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+class ConfigError(ValueError):
+    """A configuration file that cannot be used; the text names the file, the line where it is known, and the cure."""
+
+
+NONE = Config()
+
+SEVERITY = ("error", "warning", "info", "off")
+FAIL_LEVELS = ("error", "warning", "info")
+CACHE = ("auto", "mount", "clean")
+ASSEMBLY = ("auto", "always", "off")
+
+
+def nearest(name: str, names: "list[str]") -> str:
+    """The one of `names` that `name` was most likely meant to be; empty where none is near."""
+    import difflib
+
+    folded = {known.lower(): known for known in names}
+    return next((folded[near] for near in difflib.get_close_matches(name.lower(), folded, 1, 0.6)), "")
+
+
+def finder() -> Callable[[str], Config]:
+    """A function from a folder to the configuration that is nearest above it, which looks into each folder once.
+
+    It raises ConfigError for a file that cannot be used, again for each folder below that file.
+    """
+    known: dict[str, Config | ConfigError] = {}
+
+    def look(folder: str) -> Config:
+        folder = os.path.abspath(folder)
+        passed = []
+        while folder not in known:
+            passed.append(folder)
+            parent = os.path.dirname(folder)
+            try:
+                config = _in_folder(folder)
+            except ConfigError as error:
+                known[folder] = error
+                break
+            if config is not None or parent == folder:
+                known[folder] = config or NONE
+                break
+            folder = parent
+        answer = known[folder]
+        for below in passed:
+            known[below] = answer
+        if isinstance(answer, ConfigError):
+            raise answer
+        return answer
+
+    return look
+
+
+def load(path: str) -> Config:
+    """The configuration in the file `path`. Raises ConfigError where it cannot be read or used, or is a
+    `pyproject.toml` without a table `tool.dfopt`."""
+    data = _read(path)
+    if data is None:
+        raise ConfigError(f"{path}: no such file")
+    config = _parse(path, data)
+    if config is None:
+        raise ConfigError(f"{path}: holds no table `[tool.dfopt]`")
+    return config
+
+
+def _in_folder(folder: str) -> Config | None:
+    path = os.path.join(folder, "dfopt.toml")
+    data = _read(path)
+    if data is not None:
+        return _parse(path, data)
+    path = os.path.join(folder, "pyproject.toml")
+    data = _read(path)
+    if data is not None and _NAMED_IN_TOML(data):
+        return _parse(path, data)
+    return None
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except PermissionError as error:
+        # A folder above that one may not look into is no reason to stop; a file that is there and shut is.
+        if not os.access(os.path.dirname(path) or ".", os.X_OK):
+            return None
+        raise ConfigError(f"{_shown(path)}: {error.strerror}") from None
+    except OSError as error:
+        raise ConfigError(f"{_shown(path)}: {error.strerror}") from None
+
+
+def _shown(path: str) -> str:
+    below = os.path.relpath(path)
+    return path if below.startswith("..") else below
+
+
+def _parse(path: str, data: bytes) -> Config | None:
+    import tomllib
+
+    shown = _shown(path)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{shown}:{line}: not UTF-8, as TOML must be") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+        line = int(place[1]) if place else text.count("\n") + 1
+        message = re.sub(r" \(at [^)]*\)$", "", str(error))
+        raise ConfigError(f"{shown}:{line}: not TOML: {message[:1].lower()}{message[1:]}") from None
+    prefix: tuple[str, ...] = ()
+    if os.path.basename(path) == "pyproject.toml":
+        tool = document.get("tool")
+        if not isinstance(tool, dict) or "dfopt" not in tool:
+            return None
+        document, prefix = tool["dfopt"], ("tool", "dfopt")
+        if not isinstance(document, dict):
+            raise ConfigError(f"{shown}:{_line(text, prefix)}: `tool.dfopt` must be a table")
+
+    def fail(keys: tuple[str, ...], message: str) -> ConfigError:
+        return ConfigError(f"{shown}:{_line(text, prefix + keys)}: {message}")
+
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        reader = KEYS.get(key)
+        if reader is None:
+            near = nearest(key, list(KEYS))
+            advice = f"did you mean `{near}`?" if near else f"the keys are {_list(tuple(KEYS))}"
+            raise fail((key,), f"unknown key `{key}` -> {advice}")
+        values[key.replace("-", "_")] = reader(value, key, fail)
+    return Config(path=path, folder=os.path.dirname(os.path.abspath(path)), **values)
+
+
+_Fail = Callable[[tuple[str, ...], str], ConfigError]
+
+
+def _is(value: object) -> str:
+    names = {
+        bool: "true or false",
+        str: "a string",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), "a date or time")
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _strings(value: object, key: str, fail: _Fail, place: tuple[str, ...] = ()) -> tuple[str, ...]:
+    keys = place or (key,)
+    if not isinstance(value, list):
+        raise fail(keys, f"`{key}` must be a list of strings, not {_is(value)}")
+    for item in value:
+        if not isinstance(item, str):
+            raise fail(keys, f"`{key}` must be a list of strings, not of {_is(item)}")
+    return tuple(value)
+
+
+def _word(choices: tuple[str, ...]) -> Callable[[object, str, _Fail], str]:
+    def read(value: object, key: str, fail: _Fail) -> str:
+        return _choice(value, key, fail, choices, (key,))
+
+    return read
+
+
+def _choice(value: object, key: str, fail: _Fail, choices: tuple[str, ...], place: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in choices:
+        what = f"`{value}`" if isinstance(value, str) else _is(value)
+        near = nearest(value, list(choices)) if isinstance(value, str) else ""
+        advice = f" -> did you mean `{near}`?" if near else ""
+        raise fail(place, f"`{key}` must be one of {_list(choices)}, not {what}{advice}")
+    return value
+
+
+def _per_file(value: object, key: str, fail: _Fail) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not isinstance(value, dict):
+        raise fail((key,), f"`{key}` must be a table from patterns to lists of rules, not {_is(value)}")
+    return tuple((glob, _strings(codes, f"{key}.{glob}", fail, (key, glob))) for glob, codes in value.items())
+
+
+def _severities(value: object, key: str, fail: _Fail) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        raise fail((key,), f"`{key}` must be a table from rules to severities, not {_is(value)}")
+    return tuple((code, _choice(level, f"{key}.{code}", fail, SEVERITY, (key, code))) for code, level in value.items())
+
+
+# Every key with what reads it. There is no key for unsafe fixes: each wants the author's consent at the time it is made.
+KEYS: Mapping[str, Callable[[Any, str, _Fail], Any]] = {
+    "select": _strings,
+    "extend-select": _strings,
+    "ignore": _strings,
+    "per-file-ignores": _per_file,
+    "severity": _severities,
+    "fail-level": _word(FAIL_LEVELS),
+    "cache": _word(CACHE),
+    "assembly": _word(ASSEMBLY),
+    "build-contexts": _strings,
+    "exclude": _strings,
+}
+
+
+def _line(text: str, keys: tuple[str, ...]) -> int:
+    """The line, from 1, on which the key path stands or (where it is spelled in a way not known here) its table does."""
+    table: tuple[str, ...] = ()
+    best, depth = 1, 0
+    for number, line in enumerate(text.split("\n"), 1):
+        header = re.match(r"\s*\[\[?([^\[\]]*)\]", line)
+        assignment = re.match(r"""\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""", line)
+        if header:
+            table = _parts(header[1])
+            path = table
+        elif assignment:
+            path = table + _parts(assignment[1])
+        else:
+            continue
+        common = min(len(path), len(keys))
+        if path[:common] == keys[:common] and common > depth:
+            best, depth = number, common
+    return best
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in re.findall(r""""[^"]*"|'[^']*'|[^\s."']+""", dotted))

@@ -1,0 +1,119 @@
+"""What is to be done with one file: rules, policies and severities, from the configuration and what the caller asks for."""
+
+import os
+from typing import Callable, Iterable, Mapping, NamedTuple
+
+from dfopt import catalogue, config, files
+from dfopt.config import Config, ConfigError
+from dfopt.rule import Given, Rule
+
+
+class Wishes(NamedTuple):
+    """What the caller asks for; it wins over the configuration. None or empty: as configured."""
+
+    select: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    fail_level: str | None = None
+    cache: str | None = None
+    assembly: str | None = None
+    contexts: tuple[str, ...] = ()
+
+
+class Plan(NamedTuple):
+    """What the engine takes, and from which severity on a finding makes the run fail."""
+
+    rules: tuple[Rule, ...]
+    given: Given
+    severities: Mapping[str, str]
+    fail_level: str
+
+
+class UnknownRule(ValueError):
+    """An entry that names no rule; the text gives the nearest."""
+
+
+def select(entries: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rule, ...]:
+    """The rules of the catalogue as `catalogue.rules` chooses them. Raises UnknownRule."""
+    entries, ignore = tuple(entries), tuple(ignore)
+    try:
+        return catalogue.rules(entries, ignore)
+    except KeyError as error:
+        raise UnknownRule(str(error.args[0])) from None
+
+
+def planner(wishes: Wishes) -> Callable[[Config, str], Plan]:
+    """A function from a configuration and a path to the plan for that file; plans are made once for each choice of rules.
+
+    Raises UnknownRule at once where `wishes` name a rule that there is not; the function raises ConfigError where the
+    configuration does.
+    """
+    for entries in (wishes.select, wishes.extend_select, wishes.ignore):
+        if entries:
+            select(entries)
+    bases: dict[str, tuple[Plan, tuple[tuple[Callable[[str], object], frozenset[str]], ...]]] = {}
+    made: dict[tuple[str, tuple[int, ...]], Plan] = {}
+
+    def plan(settings: Config, path: str) -> Plan:
+        if settings.path not in bases:
+            bases[settings.path] = _base(settings, wishes)
+        base, ignores = bases[settings.path]
+        if not ignores:
+            return base
+        below = files.relative(path, settings.folder)
+        hits = tuple(index for index, (matches, _) in enumerate(ignores) if below is not None and matches(below))
+        key = (settings.path, hits)
+        if key not in made:
+            dropped = frozenset[str]().union(*(ignores[index][1] for index in hits))
+            made[key] = base._replace(rules=tuple(rule for rule in base.rules if rule.info.code not in dropped))
+        return made[key]
+
+    return plan
+
+
+def _base(settings: Config, wishes: Wishes) -> tuple[Plan, tuple[tuple[Callable[[str], object], frozenset[str]], ...]]:
+    """The plan before the patterns for single files, and these."""
+    try:
+        # A selection by the caller stands for itself: what the file adds to or takes from its own is not meant for it.
+        chosen = wishes.select or settings.select
+        extended = wishes.extend_select + (() if wishes.select else settings.extend_select)
+        ignore = wishes.ignore + (() if wishes.select else settings.ignore)
+        rules = select(chosen, ignore)
+        if extended:
+            found = {rule.info.code: rule for rule in (*rules, *select(extended, ignore))}
+            rules = tuple(found[code] for code in sorted(found))
+        severities: dict[str, str] = {}
+        for entry, severity in sorted(settings.severity, key=lambda pair: len(pair[0])):
+            severities.update((rule.info.code, severity) for rule in select((entry,)))
+        ignores = tuple(
+            (
+                files.pattern(glob).fullmatch,
+                frozenset(rule.info.code for rule in select(codes)) if codes else frozenset[str](),
+            )
+            for glob, codes in settings.per_file_ignores
+        )
+    except UnknownRule as error:
+        if not settings.path:
+            raise
+        raise ConfigError(f"{os.path.relpath(settings.path)}: {error}") from None
+    rules = tuple(rule for rule in rules if severities.get(rule.info.code) != "off")
+    given = Given(
+        cache=wishes.cache or settings.cache or "auto",
+        assembly=wishes.assembly or settings.assembly or "auto",
+        contexts=tuple(dict.fromkeys((*settings.build_contexts, *wishes.contexts))),
+    )
+    # By default every finding that is shown counts: the severities say what matters more, not what may be passed over.
+    return Plan(rules, given, severities, wishes.fail_level or settings.fail_level or "info"), ignores
+
+
+def configuration(path: str | None, isolated: bool) -> Callable[[str], Config]:
+    """A function from a folder to its configuration: the file `path` for all, none where `isolated`, else the nearest.
+
+    Raises ConfigError for a file `path` that cannot be used.
+    """
+    if path is not None:
+        chosen = config.load(path)
+        return lambda folder: chosen
+    if isolated:
+        return lambda folder: config.NONE
+    return config.finder()
