@@ -1,0 +1,1 @@
+"""Counts votes: POST /<name> casts one, GET / shows the result."""
