@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from dfopt.source import Source, Span
-from dfopt.words import heredoc_words, split, split_blank
+from dfopt.words import Piece, heredoc_words, split, split_blank
 
 # White space as Go's unicode.IsSpace has it; Python's own set also takes U+001C to U+001F.
 _BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -327,13 +327,15 @@ def parse(source: Source) -> Syntax:
                 length += len(piece)
                 if not more:
                     break
-            logical = _strip("".join(pieces), segments)
+            joined = "".join(pieces)
+            logical = _strip(joined, segments)
             if empty is not None:
                 message = "empty line inside an instruction, which goes on behind it -> remove the line, or end the instruction"
                 problems.append(Problem(empty, message, False))
         else:
-            stripped_text = content.rstrip(_BLANKS)
-            logical = Logical(stripped_text, ((0, place, len(stripped_text)),))
+            joined = content.rstrip("\r")
+            solid = joined.rstrip(_BLANKS)
+            logical = Logical(solid, ((0, place, len(solid)),))
 
         instruction = Instruction()
         instruction._source = text
@@ -347,7 +349,7 @@ def parse(source: Source) -> Syntax:
         _read_keyword(instruction)
         instruction.heredocs = ()
         if "<<" in logical.text and _takes_heredocs(instruction):
-            index, offset = _read_heredocs(instruction, lines, index, offset, problems)
+            index, offset = _read_heredocs(instruction, joined, lines, index, offset, problems)
         instruction.span = Span(start, min(offset, size))
         instruction.end_line = index
         nodes.append(instruction)
@@ -582,7 +584,7 @@ def _read_flag(text: str, position: int, escape: str) -> tuple[str, int]:
             elif byte in "'\"":
                 quote = byte
             elif byte in "\t\n\v\f\r \x85\xa0":
-                return "".join(word), position if character < "\x80" else position + 1
+                return "".join(word), position if character < "\x80" or character in _BYTE_BLANKS else position + 1
             else:
                 word.append(byte)
         position += 1
@@ -601,31 +603,38 @@ def _takes_heredocs(instruction: Instruction) -> bool:
 
 
 def _read_heredocs(
-    instruction: Instruction, lines: list[str], index: int, offset: int, problems: list[Problem]
+    instruction: Instruction, joined: str, lines: list[str], index: int, offset: int, problems: list[Problem]
 ) -> tuple[int, int]:
-    """Read the bodies of all heredocs of the line; gives back the next line's index and offset."""
+    """Read the bodies of all heredocs of the line; gives back the next line's index and offset.
+
+    `joined` is the line with the blanks at its ends: one behind a backslash belongs to the word.
+    """
     logical = instruction.logical
-    asked, fault = heredoc_words(logical.text)
+    line = logical.text
+    if line.endswith("\\"):
+        line = joined.lstrip(_BLANKS)[: len(line) + 1]
+    asked, fault = heredoc_words(line)
     if fault is not None:
         problems.append(Problem(logical.span(0, len(logical.text)), fault, True))
     heredocs: list[Heredoc] = []
-    places = iter(split(logical.text, "\\"))
+    places = iter(split(line, "\\"))
     for wanted in asked:
-        word = _place_heredoc(instruction, wanted.text, places)
+        word = _place_heredoc(instruction, line, wanted.text, places)
         name, strip_tabs = wanted.name, wanted.strip_tabs
         start = offset
         terminator = None
         end = len(instruction._source)
         while index < len(lines):
-            line = lines[index]
             here = offset
+            candidate = lines[index].rstrip("\r")
+            offset += len(lines[index]) + 1
             index += 1
-            offset += len(line) + 1
-            candidate = line.rstrip("\r")
+            place = here
             if strip_tabs:
+                place += len(candidate)
                 candidate = candidate.lstrip("\t")
+                place -= len(candidate)
             if candidate == name:
-                place = here + (len(line) - len(line.lstrip("\t")) if strip_tabs else 0)
                 terminator = Span(place, place + len(name))
                 end = here
                 break
@@ -644,14 +653,13 @@ def _read_heredocs(
     return index, offset
 
 
-def _place_heredoc(instruction: Instruction, text: str, places: Iterator[Any]) -> Word:
+def _place_heredoc(instruction: Instruction, line: str, text: str, places: Iterator[Piece]) -> Word:
     """Where a heredoc's word stands. ENV's splitting has the same words, but for blanks behind `<<` and odd `${...}`."""
-    line = instruction.logical.text
+    size = len(instruction.logical.text)
     for piece in places:
         if line.startswith(text, piece.start):
-            return instruction.word(piece.start, piece.start + len(text))
-    start = max(line.rfind("<<"), 0)
-    return instruction.word(start, len(line))
+            return instruction.word(piece.start, min(piece.start + len(text), size))
+    return instruction.word(max(line.rfind("<<", 0, size), 0), size)
 
 
 # Arguments
@@ -669,13 +677,12 @@ def _read_arguments(instruction: Instruction) -> None:
     json = legacy = False
     if name in ("RUN", "COPY", "ADD", "CMD", "ENTRYPOINT", "VOLUME", "SHELL", "HEALTHCHECK"):
         kind: tuple[int, int] | None = None  # the CMD or NONE of HEALTHCHECK
-        if name == "HEALTHCHECK":
-            match = _HEALTHCHECK.match(text)
-            assert match is not None  # the pattern takes an empty text
-            if match.end():
-                kind = (start, start + match.end(1))
-                start += match.end()
-                text = logical[start:]
+        kind_text = ""
+        if name == "HEALTHCHECK" and text:
+            kind_text, end, after = _split_kind(text)
+            kind = (start, start + end)
+            start += after
+            text = logical[start:]
         array = _read_json(text) if text.lstrip(_BLANKS)[:1] == "[" else None
         if array is not None:
             json = True
@@ -694,7 +701,7 @@ def _read_arguments(instruction: Instruction) -> None:
             arguments = (text,)
             places = ((start, len(logical)),)
         if kind is not None:
-            arguments = (logical[slice(*kind)], *arguments)
+            arguments = (kind_text, *arguments)
             places = (kind, *places)
     elif name in ("ENV", "LABEL"):
         pieces = split(text, instruction._escape)
@@ -740,6 +747,22 @@ def _read_arguments(instruction: Instruction) -> None:
 
 
 _HEALTHCHECK = re.compile(r"([^\t\n\v\f\r \udc85\udca0]*)[\t\n\v\f\r \udc85\udca0]*")
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def _split_kind(text: str) -> tuple[str, int, int]:
+    """HEALTHCHECK's first word, its end and where the rest begins. BuildKit looks for the blank byte by byte, so the
+    bytes 0x85 and 0xA0 inside a character end the word too (line_parsers.go, parseHealthConfig)."""
+    match = _HEALTHCHECK.match(text)
+    assert match is not None  # the pattern takes an empty text
+    if match[1].isascii():
+        return match[1], match.end(1), match.end()
+    data = _NO_BYTE.sub("\ufffd", text).encode("utf-8", "surrogateescape")
+    parts = re.split(rb"[\t\n\v\f\r \x85\xa0]+", data, maxsplit=1)
+    kind, rest = (part.decode("utf-8", "surrogateescape") for part in (*parts, b"")[:2])
+    return kind, min(len(kind), len(text)), max(len(text) - len(rest), 0)
+
+
 _SEPARATOR = re.compile(r"[\t\v\f\r ]+")
 _BAD = re.compile("[\ud800-\udfff]")
 
@@ -1314,7 +1337,7 @@ def _check_onbuild(instruction: Instruction) -> _Fault:
     if inner._faults:
         start, end, message = inner._faults[0]
         return inner.logical.span(start, end), message
-    if inner.name in ("ONBUILD", "FROM", "MAINTAINER"):
+    if inner.keyword.upper() in ("ONBUILD", "FROM", "MAINTAINER"):
         return inner.keyword_span, f"{inner.name} cannot stand behind ONBUILD -> remove it"
     return None
 
