@@ -36,10 +36,20 @@ class Parsed(NamedTuple):
     sexp: str
     nodes: list[dict[str, Any]]
     warnings: int
+    stages: int
+    check_error: str | None  # of `# check=`
+    mount_error: str | None  # of RUN --mount, which BuildKit reads when it builds the stage
+    mount_unknown: bool  # a mount's value is not plain text, so that BuildKit may still refuse it
+
+    @property
+    def refusal(self) -> str | None:
+        """Why BuildKit refuses the file before it looks at images, the context and the values of variables."""
+        no_stage = "there is no stage" if self.stages == 0 else None
+        return self.error or self.instruction_error or no_stage or self.check_error or self.mount_error
 
     @property
     def refused(self) -> bool:
-        return self.error is not None or self.instruction_error is not None
+        return self.refusal is not None
 
 
 class Expanded(NamedTuple):
@@ -68,6 +78,10 @@ class Oracle:
             answer["sexp"],
             answer["nodes"],
             answer["warnings"],
+            answer["stages"],
+            answer.get("check_error"),
+            answer.get("mount_error"),
+            answer["mount_unknown"],
         )
 
     def expand(self, word: str, variables: Mapping[str, str], escape: str) -> Expanded:

@@ -397,6 +397,8 @@ def test_split_blank() -> None:
         ("RUN echo 1<<X", [("X", 1, False, True)]),
         ("RUN 'open <<EOF", []),
         ("RUN <<", []),
+        ("RUN <<A ${B:C}", [("A", 0, False, True)]),  # an unknown form is read over where the variable is not set
+        ("RUN <<A ${B^C}", []),
         ("RUN <<$X", [("$X", 0, False, True)]),
         ("RUN 99999999999999999999<<X", [("X", 2**64 - 1, False, True)]),
     ],
@@ -569,6 +571,7 @@ def test_splitting_is_buildkits(oracle: Oracle) -> None:
 def test_heredoc_words_are_buildkits(oracle: Oracle) -> None:
     rng = random.Random(4)
     atoms = [
+        *("${A:x}", "${A^}", "${A:?b}", "${A#b}", "${A/b/c}", "${A:#}"),
         *"ab'\"\\ <-$3",
         "<<",
         "<<",

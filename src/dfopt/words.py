@@ -138,6 +138,10 @@ def _is_name(character: str) -> bool:
     return character.isalpha() or character.isdecimal() or character == "_"
 
 
+def _unknown_form(modifier: str) -> _Refused:
+    return _Refused(f"`{modifier}` is no form of substitution in a Dockerfile")
+
+
 def _run(lexer: "_Lexer") -> tuple[list[str] | None, Expansion]:
     value: str | None = None
     words: list[str] | None = None
@@ -394,9 +398,8 @@ class _Lexer:
             modifier = self.next()
         if not modifier:
             raise _Refused("`}` is missing -> close the `${`")
-        if modifier not in ("+-?" if empty_is_unset else "+-?#%"):
-            written = ":" * empty_is_unset + modifier
-            raise _Refused(f"`{written}` is no form of substitution in a Dockerfile")
+        if modifier in "#%" if empty_is_unset else modifier not in "+-?#%":
+            raise _unknown_form(":" * empty_is_unset + modifier)
         return self.modified(name, modifier, empty_is_unset)
 
     def value(self, name: str, start: int) -> str | None:
@@ -409,6 +412,8 @@ class _Lexer:
         word = self.read_to("}", cuts, cuts)[0]
         if self.keep_unset and not is_set:
             return f"${{{name}{':' * empty_is_unset}{modifier}{word}}}"
+        if modifier not in "+-?#%":  # behind a `:`; BuildKit looks at it as late as this
+            raise _unknown_form(f":{modifier}")
         absent = not is_set or (empty_is_unset and value == "")
         if modifier == "-":
             return word if absent else value

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
@@ -43,6 +44,10 @@ type parsed struct {
 	Sexp             string `json:"sexp"`
 	Nodes            []node `json:"nodes"`
 	Warnings         int    `json:"warnings"`
+	Stages           int    `json:"stages"`
+	CheckError       string `json:"check_error,omitempty"`
+	MountError       string `json:"mount_error,omitempty"`
+	MountUnknown     bool   `json:"mount_unknown"`
 }
 
 type expanded struct {
@@ -108,12 +113,35 @@ func parseOnly(data []byte, answer *parsed) (result *parser.Result) {
 	return result
 }
 
-func instructionError(ast *parser.Node) (message string) {
-	defer guarded(&message)
-	if _, _, err := instructions.Parse(ast, nil); err != nil {
-		return err.Error()
+func checkInstructions(ast *parser.Node, answer *parsed) {
+	defer guarded(&answer.InstructionError)
+	stages, _, err := instructions.Parse(ast, linter.New(&linter.Config{}))
+	if err != nil {
+		answer.InstructionError = err.Error()
+		return
 	}
-	return ""
+	answer.Stages = len(stages)
+	for _, stage := range stages {
+		for _, command := range stage.Commands {
+			if run, ok := command.(*instructions.RunCommand); ok {
+				checkMounts(run, answer)
+			}
+		}
+	}
+}
+
+// The values of --mount are looked at when the stage is built, after expansion; one that is no plain text is left as
+// it is, and then the verdict may be wrong.
+func checkMounts(run *instructions.RunCommand, answer *parsed) {
+	unknown := false
+	err := run.Expand(func(word string) (string, error) {
+		unknown = unknown || strings.ContainsAny(word, "$'\"\\`")
+		return word, nil
+	})
+	answer.MountUnknown = answer.MountUnknown || unknown
+	if err != nil && !unknown && answer.MountError == "" {
+		answer.MountError = err.Error()
+	}
 }
 
 func parse(data []byte) parsed {
@@ -138,7 +166,12 @@ func parse(data []byte) parsed {
 			Original:    child.Original,
 		})
 	}
-	answer.InstructionError = instructionError(result.AST)
+	checkInstructions(result.AST, &answer)
+	// dockerfile2llb refuses a file whose check directive it cannot read.
+	options, _, _, _ := parser.ParseDirective("check", data)
+	if _, err := linter.ParseLintOptions(options); err != nil {
+		answer.CheckError = err.Error()
+	}
 	return answer
 }
 
