@@ -95,6 +95,8 @@ def _with_options(example: Example, options: list[str], place: str) -> Example:
         key, equals, value = option.partition("=")
         if option == "unsafe":
             example = example._replace(unsafe=True)
+        elif option == "build":
+            continue  # for the proofs by real builds (tests/proof/)
         elif key == "findings" and value.isdecimal():
             example = example._replace(findings=int(value))
         elif key == "contexts" and value:

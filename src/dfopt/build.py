@@ -524,7 +524,7 @@ def _comma_fields(value: str) -> Iterator[str]:
 
 def opaque(text: str, reason: str) -> shell.Script:
     """A script that is not read, and why."""
-    return shell.opaque(text, reason)
+    return shell.Script(text, 0, len(text), opaque=reason)
 
 
 def without_tabs(body: Logical) -> Logical:

@@ -109,6 +109,25 @@ def mounted(build: Build, index: int, path: str) -> bool:
 
 def brought(build: Build, index: int) -> list[Brought]:
     """What instruction `index` leaves in its layer when it is done: package lists and caches, downloads, copied files."""
+    found = written(build, index)
+    if not found or build.instructions[index].name != "RUN":
+        return found
+    cleanings = list(cleaned(build, index))
+    return [
+        one
+        for one in found
+        if not mounted(build, index, one.path)
+        and not any(
+            covers(pattern, one.path)
+            for cleaning in cleanings
+            if cleaning.simple.start >= one.start
+            for pattern in cleaning.paths
+        )
+    ]
+
+
+def written(build: Build, index: int) -> list[Brought]:
+    """What instruction `index` writes, be it cleaned up by its own later commands or not."""
     instruction = build.instructions[index]
     if instruction.name in ("COPY", "ADD"):
         return list(_copied(build, index))
@@ -125,18 +144,7 @@ def brought(build: Build, index: int) -> list[Brought]:
             found += [
                 Brought(index, "download", path, simple.start, simple.end, None) for path in _downloads(simple, state, run)
             ]
-    cleanings = list(cleaned(build, index))
-    return [
-        one
-        for one in found
-        if not mounted(build, index, one.path)
-        and not any(
-            covers(pattern, one.path)
-            for cleaning in cleanings
-            if cleaning.simple.start >= one.start
-            for pattern in cleaning.paths
-        )
-    ]
+    return found
 
 
 def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Brought]:
@@ -277,6 +285,13 @@ def _cleaning(simple: Simple, state: State) -> tuple[tuple[str, ...], bool] | No
 # --------------------------------------------------------------------------------------------- what reads and writes
 
 
+# Managers of the distribution; the others install below the working directory or into an interpreter.
+_SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
+
+# Only package managers and clean-up commands have business in these.
+_PACKAGE_FOLDERS = ("/var/lib/apt/", "/var/cache/apt/", "/var/cache/apk/", "/var/cache/yum/", "/var/cache/dnf/", "/var/cache/zypp/")
+
+
 class Veto(NamedTuple):
     """A step that may read or write a path: its instruction, and why, in words."""
 
@@ -284,10 +299,13 @@ class Veto(NamedTuple):
     why: str
 
 
-def touches(build: Build, index: int, paths: tuple[str, ...], before: int | None = None) -> Veto | None:
+def touches(
+    build: Build, index: int, paths: tuple[str, ...], before: int | None = None, families: tuple[str, ...] = ()
+) -> Veto | None:
     """Why instruction `index` may read or write one of `paths` (absolute, or globs), or None where it is shown that it does not.
 
-    `before` asks only for the commands of a RUN that stand before this offset of its script.
+    `before` asks only for the commands of a RUN that stand before this offset of its script. Package managers of `families`
+    are left out: the caller has looked at them.
     """
     instruction = build.instructions[index]
     line = build.syntax.source.line_of(instruction.keyword_span.start)
@@ -308,43 +326,80 @@ def touches(build: Build, index: int, paths: tuple[str, ...], before: int | None
     if run.script.opaque is not None:
         return Veto(index, f"the RUN on line {line} is not understood: {run.script.opaque}")
     state = build.state(index)
-    for simple, _ in simple_commands(run.script):
+    commands = [simple for simple, _ in simple_commands(run.script)]
+    folder = None if any(simple.words and simple.words[0].value in ("cd", "pushd", "popd") for simple in commands) else state.workdir
+    for simple in commands:
         if before is not None and simple.start >= before:
             break
-        why = _command_touches(simple, state, paths)
+        why = _command_touches(simple, state, folder, paths, families)
         if why:
             place = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
             return Veto(index, f"{why} on line {place}")
     return None
 
 
-def _command_touches(simple: Simple, state: State, paths: tuple[str, ...]) -> str:
+# These work in the current folder without naming it.
+_WORKING_HERE = frozenset("tar unzip git curl wget cpio find ls dir zip split patch mktemp du".split())
+
+
+# Their words are text, names or numbers, no paths, unless they begin with a slash or are redirections.
+_NAMING_NOTHING = frozenset(
+    "echo printf true false : useradd userdel usermod groupadd groupdel groupmod adduser addgroup deluser delgroup chpasswd"
+    " passwd chsh id whoami date sleep seq expr uname arch nproc hostname printenv export set unset umask exit type".split()
+)
+
+
+def _command_touches(
+    simple: Simple, state: State, folder: str | None, paths: tuple[str, ...], families: tuple[str, ...]
+) -> str:
+    """Why a command may touch one of `paths`; `folder` is where it runs, None where that is not known."""
     label = simple.words[0].text if simple.words else "an assignment"
-    temporary = any(overlaps(path, "/tmp") or overlaps(path, "/var/tmp") for path in paths)
+    # What is not known touches anything but the folders that only package managers and clean-up commands name.
+    private = all((path + "/").startswith(_PACKAGE_FOLDERS) for path in paths)
+    here = not private and (folder is None or any(overlaps(path, folder) for path in paths))
+    where = f"`{label}` works in `{folder}`" if folder else f"`{label}` works in a folder that is not known"
     use = packages.recognise(simple)
     if use is not None:
-        seen = environment(state)
-        for folder in (*use.manager.lists, *use.manager.caches):
-            place = packages.locate(folder, state.home, seen, use)
-            if place is None or any(overlaps(path, place) for path in paths):
-                return f"`{label} {use.verb}` works with it" if place is not None else f"`{label}` may work with it"
-        if temporary:
-            return f"`{label}` may use temporary files"
-    elif simple.words and not packages.touches_only_its_words(simple):
+        if use.manager.family in families:
+            return ""
+        return _manager_touches(use, state, paths, private) or (where if here and use.manager.family not in _SYSTEM else "")
+    if simple.words and not packages.touches_only_its_words(simple):
         return f"it is not known what `{label}` reads and writes"
+    name = posixpath.basename(simple.words[0].value or "") if simple.words else ""
+    if here and name in _WORKING_HERE:
+        return where
     for word in (*simple.words[1:], *(redirection.target for redirection in simple.redirections)):
         text = word.value if word.value is not None else word.glob
-        if text is None:
-            # A word that is not known names no folder of a package manager, but perhaps a file.
-            if not all(path.startswith(("/var/lib/", "/var/cache/", "/root/.cache", "/root/.npm")) for path in paths):
-                return f"it is not known what `{word.text}` is"
-            continue
         path = path_of(word, state)
-        if path is not None:
-            if any(overlaps(path, other) for other in paths):
-                return f"`{label}` names `{text}`"
-        elif any(posixpath.basename(other.rstrip("/")) == posixpath.basename(text.rstrip("/")) for other in paths):
-            return f"`{label}` names `{text}`"
+        if path is None and text is not None and name in _NAMING_NOTHING and word in simple.words:
+            continue
+        if path is None and text is not None and folder is not None:
+            path = posixpath.normpath(posixpath.join(folder, text))
+        if path is None:
+            if not private and not (text or "").startswith("-"):
+                return f"it is not known what `{word.text}` names"
+        elif any(overlaps(path, other) for other in paths) and not (text or "").startswith("-"):
+            return f"`{label}` names `{text or word.text}`"
+    return ""
+
+
+def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bool) -> str:
+    """Why a package manager's command may touch one of `paths` in the folders that it keeps."""
+    name = f"`{use.manager.name} {use.verb}`".replace(" `", "`")
+    seen = environment(state)
+    lists, caches = use.fetches_lists or use.needs_lists, use.fills_caches
+    for folder in dict.fromkeys((*use.manager.lists, *use.manager.caches)):
+        works = (lists and folder in use.manager.lists) or (caches and folder in use.manager.caches) or folder.path in use.empties
+        if not works:
+            continue
+        place = packages.locate(folder, state.home, seen, use)
+        if place is None:
+            if not private or use.manager.family in _SYSTEM:
+                return f"{name} keeps files in a folder that is not known"
+        elif any(overlaps(path, place) for path in paths):
+            return f"{name} works with it"
+    if any(overlaps(path, "/tmp") or overlaps(path, "/var/tmp") for path in paths):
+        return f"{name} may use temporary files"
     return ""
 
 

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple, Sequence
 
 from dfopt.build import Build, Run
+from dfopt.shell import Compound, Simple, simple_commands
 from dfopt.source import Edit, Span
 from dfopt.syntax import Comment
 
@@ -41,7 +42,7 @@ def drop_instruction(build: Build, index: int) -> Dropped:
     text = build.syntax.source.text
     start, end = block_start(build, index), build.instructions[index].span.end
     own = build.instructions[index].span
-    comments = tuple(_comments(text[start : own.start])) + tuple(_inner_comments(build, index))
+    comments = tuple(_comments(text[start : own.start])) + tuple(inner_comments(build, index))
     before_is_blank = start == 0 or text[:start].endswith(("\n\n", "\n\r\n"))
     after = re.match(r"[ \t]*\r?\n", text[end:])
     if before_is_blank and after is not None:
@@ -70,6 +71,8 @@ def drop_command(build: Build, index: int, command: int) -> Dropped | None:
     if kinds - {"&&", ";"} or len(kinds) > 1:
         return None
     text = build.syntax.source.text
+    if run.script.comments:
+        return None
     if command:
         start = run.span(steps[command - 1].pipeline.start, steps[command - 1].pipeline.end).end
         end = run.span(steps[command].pipeline.start, steps[command].pipeline.end).end
@@ -94,14 +97,31 @@ def insert_lines(build: Build, offset: int, lines: Sequence[str]) -> Edit:
     return Edit(Span(offset, offset), text)
 
 
-def append_commands(build: Build, index: int, commands: Sequence[Added], operator: str = "&&") -> Edit | None:
-    """Commands joined to the end of a RUN by `operator`, laid out as its other commands are.
+_LEAVING = frozenset(("exit", "exec", "return", "trap", "break", "continue"))
 
-    None where what is added would not run after, and only after, what stands there: an opaque script, a background
-    command at its end, a script that may leave early.
+
+def can_append(build: Build, index: int) -> bool:
+    """Whether a command put behind a RUN's last one by `&&` runs if and only if the RUN succeeds so far, and changes nothing else.
+
+    Left of `&&` a compound command ignores `set -e`, so such a script must end in a simple command.
     """
     run = build.run(index)
     if run is None or run.script.opaque is not None or not run.script.steps or run.script.terminator == "&":
+        return False
+    errexit = any("e" in word[1:] for word in build.state(index).shell or () if word.startswith("-") and not word.startswith("--"))
+    for simple, _ in simple_commands(run.script):
+        name = simple.words[0].value if simple.words else ""
+        if name is None or name in _LEAVING:
+            return False
+        errexit = errexit or name == "set"
+    last = run.script.steps[-1].pipeline
+    return not errexit or all(isinstance(command, Simple) for command in last.commands)
+
+
+def append_commands(build: Build, index: int, commands: Sequence[Added], operator: str = "&&") -> Edit | None:
+    """Commands joined to the end of a RUN by `operator`, laid out as its other commands are; None where that is not exact."""
+    run = build.run(index)
+    if run is None or not can_append(build, index):
         return None
     place = run.span(run.script.steps[-1].pipeline.start, run.script.steps[-1].pipeline.end).end
     source = build.syntax.source
@@ -146,6 +166,56 @@ def _layout(build: Build, run: Run) -> tuple[bool, str] | None:
         line = source.line_text(own)
         found = (leading, line[: len(line) - len(line.lstrip(" \t"))])
     return found
+
+
+# What these do outlives them in the shell that runs them.
+_LEAKING = _LEAVING | frozenset(
+    "cd pushd popd export set umask unset alias unalias . source eval readonly local declare typeset shopt ulimit hash wait"
+    " enable let shift getopts read mapfile readarray builtin command times disown bg fg jobs".split()
+)
+
+
+def why_not_merged(build: Build, index: int) -> str:
+    """Why the commands of a RUN cannot be joined to another RUN's by `&&` without a change of meaning; "" where they can.
+
+    A chain of simple commands, all joined by `&&`, leaks nothing and stops where it stopped.
+    """
+    run = build.run(index)
+    if run is None:
+        return "it is in JSON form"
+    if run.script.opaque is not None:
+        return run.script.opaque
+    if run.heredoc:
+        return "it is a heredoc"
+    if run.script.terminator or run.script.comments or not run.script.steps:
+        return "it does not end in a plain command"
+    for step in run.script.steps:
+        if step.operator not in ("", "&&"):
+            return f"its commands are joined by `{step.operator}`"
+        for command in step.pipeline.commands:
+            if isinstance(command, Compound):
+                return f"it holds a compound command ({command.kind})"
+            name = command.words[0].value if command.words else None
+            if name is None:
+                return "it sets variables or runs a command that is not known"
+            if name in _LEAKING:
+                return f"`{name}` would reach into the other commands"
+    return ""
+
+
+def merge_runs(build: Build, indexes: Sequence[int]) -> tuple[Edit, ...]:
+    """Join RUNs that follow each other by `&&`, in one layout: all between them goes but its comment lines."""
+    runs = [run for run in map(build.run, indexes) if run is not None]
+    source = build.syntax.source
+    leading, indent = next(filter(None, (_layout(build, run) for run in runs)), (True, "    "))
+    newline = f"{build.syntax.escape}{source.newline}"
+    edits = []
+    for one, two in zip(runs, runs[1:]):
+        start = one.span(one.script.steps[-1].pipeline.start, one.script.steps[-1].pipeline.end).end
+        end = two.span(two.script.steps[0].pipeline.start, two.script.steps[0].pipeline.end).start
+        above = "".join(indent + comment + source.newline for comment in _comments(source.text[start:end]))
+        edits.append(Edit(Span(start, end), f" {newline}{above}{indent}&& " if leading else f" && {newline}{above}{indent}"))
+    return tuple(edits)
 
 
 def add_flags(build: Build, index: int, flags: Sequence[str]) -> Edit:
@@ -201,7 +271,7 @@ def _comments(text: str) -> list[str]:
     return [match.group(1).rstrip() for match in _COMMENT_LINE.finditer(text)]
 
 
-def _inner_comments(build: Build, index: int) -> list[str]:
+def inner_comments(build: Build, index: int) -> list[str]:
     """The comment lines inside an instruction: those in gaps between the pieces of its logical text."""
     instruction = build.instructions[index]
     text = build.syntax.source.text

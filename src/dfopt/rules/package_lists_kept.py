@@ -1,0 +1,98 @@
+"""Package lists that an update leaves in a layer of the image."""
+
+from typing import Iterator
+
+from dfopt import layers, packages, rewrite
+from dfopt.build import Build, Stage
+from dfopt.layers import Brought
+from dfopt.rule import AddsCommand, Finding, Fix, Given, Removes, Saving
+from dfopt.shell import simple_commands
+
+# How each family's lists are deleted by those who know it; the others by their own command (`dnf clean all`).
+_COMMANDS = {"apt": ("rm", "-rf", "/var/lib/apt/lists/*")}
+
+
+def check(build: Build, given: Given) -> Iterator[Finding]:
+    for stage in build.stages:
+        if not build.is_shipped(stage):
+            continue
+        for index in stage.indexes:
+            seen: set[str] = set()
+            for one in layers.brought(build, index) if build.instructions[index].name == "RUN" else ():
+                # apk's index has a rule of its own, since there a flag does it.
+                if one.kind == "lists" and one.use is not None and one.use.manager.family not in {"apk", *seen}:
+                    seen.add(one.use.manager.family)
+                    yield _finding(build, stage, index, one)
+
+
+def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
+    run, use = build.run(index), one.use
+    assert run is not None and use is not None, "package lists are brought by a RUN's package manager"
+    words = _COMMANDS.get(use.manager.family) or use.manager.clean_commands[0]
+    if use.prefix[:1] == ("sudo",):
+        words = ("sudo", *words)
+    command = " ".join(words)
+    span = run.span(one.start, one.end)
+    name = f"{use.manager.name} {use.verb}"
+    message = f"`{name}` leaves its package lists in the layer -> delete them in the same RUN with `{command}`"
+    saves = Saving("the package lists")
+    if use.action == "update" and not any(
+        other.command.start > one.start and other.manager.family == use.manager.family for other in layers.uses(run)
+    ):
+        return Finding(span, message, None, saves, (), f"`{name}` alone installs nothing: join it with the install that needs it")
+    reader, certain = _reader(build, stage, index, one)
+    if certain:
+        return Finding(span, message, None, saves, (), reader)
+    added = rewrite.append_commands(build, index, [rewrite.Added(command)])
+    if added is None:
+        return Finding(span, message, None, saves, (), "nothing can be added to this RUN without a change of meaning")
+    images = (stage, *build.children(stage))
+    fix = Fix(
+        f"add `{command}`",
+        (added,),
+        not reader,
+        f"to agree: {reader}" if reader else "no later command reads the lists, and an update fetches them anew",
+        (AddsCommand(index, None, "&&", words), *(Removes((one.path + "/**",), image.index) for image in images)),
+    )
+    return Finding(span, message, fix, saves)
+
+
+def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, bool]:
+    """Why a later step may read the lists ("" where none does), and whether it certainly does."""
+    assert one.use is not None, "package lists are brought by a package manager"
+    family = one.use.manager.family
+    for chain in _chains(build, stage, index):
+        for later in chain:
+            run = build.run(later) if build.instructions[later].name == "RUN" else None
+            if run is not None and run.script.opaque is None:
+                fetched: int | None = None
+                for simple, nesting in simple_commands(run.script):
+                    use = packages.recognise(simple)
+                    if use is None or use.manager.family != family:
+                        continue
+                    if use.fetches_lists and not nesting:
+                        fetched = simple.start
+                        break
+                    if use.needs_lists:
+                        line = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
+                        return f"`{use.manager.name} {use.verb}` on line {line} still needs them", True
+                veto = layers.touches(build, later, (one.path,), fetched, (family,))
+                if fetched is not None and veto is None:
+                    break
+            elif build.instructions[later].name == "RUN":
+                veto = layers.touches(build, later, (one.path,))
+            else:
+                # COPY and ADD only write.
+                continue
+            if veto is not None:
+                return f"{veto.why}, and whether that reads them", False
+    taken = layers.copied_from(build, stage, (one.path,))
+    return (f"{taken.why}", False) if taken is not None else ("", False)
+
+
+def _chains(build: Build, stage: Stage, index: int) -> Iterator[list[int]]:
+    """What follows `index`: the rest of its stage, then for each stage on top of it that stage's own instructions."""
+    yield list(range(index + 1, stage.last + 1))
+    for child in build.children(stage):
+        yield list(range(child.first + 1, child.last + 1))
+
