@@ -1,4 +1,4 @@
-"""What a wheel holds beside the sources: the rules' pages and the index of their heads, so that no page is read at a start."""
+"""What a wheel holds beside the sources: the rules' pages, and an index of their heads."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ class PagesHook(BuildHookInterface[Any]):
 
 
 def index_of(pages: str, sources: str) -> str:
-    """The text of `_index.py` for the pages in the folder `pages`, as `dfopt.catalogue` in the folder `sources` reads them."""
+    """The text of `_index.py` for the folder `pages`, as `dfopt.catalogue` in the folder `sources` reads it."""
     sys.path.insert(0, sources)
     try:
         from dfopt.catalogue import read_heads

@@ -26,7 +26,7 @@ _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(.*)")
 
 
 class Example(NamedTuple):
-    """One example: `text` shows `kind`; `after` is what a `before` becomes ("" for the others). `line` counts from 1."""
+    """One example: `text` shows `kind`, `after` is what a `before` becomes (else ""), `line` counts from 1."""
 
     rule: str
     code: str
@@ -68,9 +68,7 @@ def read(info: Info, page: str) -> Iterator[Example]:
         place = f"rules/{info.name}.md:{line}"
         kind = words[1] if len(words) > 1 else ""
         if kind not in KINDS:
-            raise ValueError(
-                f"{place}: a Dockerfile that shows nothing -> one of {', '.join(KINDS)} behind `dockerfile`"
-            )
+            raise ValueError(f"{place}: a Dockerfile that shows nothing -> `dockerfile` and one of {', '.join(KINDS)}")
         if (kind == "after") != (before is not None):
             raise ValueError(f"{place}: `{kind}` -> each `before` is followed by its `after`")
         if before is not None:
@@ -79,9 +77,8 @@ def read(info: Info, page: str) -> Iterator[Example]:
             yield before._replace(after=text)
             before = None
             continue
-        example = _with_options(
-            Example(info.name, info.code, line, kind, text, "", Given(), False, None), words[2:], place
-        )
+        example = Example(info.name, info.code, line, kind, text, "", Given(), False, None)
+        example = _with_options(example, words[2:], place)
         if kind == "before":
             before = example
         else:
@@ -92,7 +89,7 @@ def read(info: Info, page: str) -> Iterator[Example]:
 
 def _with_options(example: Example, options: list[str], place: str) -> Example:
     for option in options:
-        key, equals, value = option.partition("=")
+        key, _, value = option.partition("=")
         if option == "unsafe":
             example = example._replace(unsafe=True)
         elif option == "build":
@@ -101,8 +98,10 @@ def _with_options(example: Example, options: list[str], place: str) -> Example:
             example = example._replace(findings=int(value))
         elif key == "contexts" and value:
             example = example._replace(given=example.given._replace(contexts=tuple(value.split(","))))
-        elif key in ("cache", "assembly", "engine") and value:
-            example = example._replace(given=example.given._replace(**{key: value}))
+        elif key == "cache" and value:
+            example = example._replace(given=example.given._replace(cache=value))
+        elif key == "assembly" and value:
+            example = example._replace(given=example.given._replace(assembly=value))
         else:
             raise ValueError(f"{place}: unknown option `{option}`")
     return example

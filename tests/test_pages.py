@@ -4,14 +4,14 @@ import pathlib
 import re
 
 import pytest
+from buildkit_oracle import oracle_or_skip
+from pages import FOLDER, Example, examples, infos, read, text_of
 
 import dfopt
-from buildkit_oracle import oracle_or_skip
 from dfopt import catalogue, engine
 from dfopt.rule import SEVERITIES, Given, Info, Rule
 from dfopt.source import Source
 from dfopt.syntax import parse
-from pages import FOLDER, Example, examples, infos, read, text_of
 
 ENGINE_CODES = (engine.SYNTAX_ERROR[0], engine.UNUSED_IGNORE[0])
 MODULES = pathlib.Path(dfopt.__file__).parent / "rules"
@@ -75,7 +75,7 @@ def test_all_rules_together(example: Example, unsafe: bool) -> None:
 
 
 def test_buildkit_accepts_what_is_shown() -> None:
-    """By BuildKit's own parser: what dfopt takes for whole is, before and after, and what it reports as refused is not."""
+    """By BuildKit's own parser, before and after; and what dfopt reports as refused, BuildKit refuses."""
     oracle = oracle_or_skip()
     for example in examples():
         for unsafe in (False, True):

@@ -41,7 +41,7 @@ def rules_page(_: str = "") -> str:
     lines = [
         "# Rules",
         "",
-        "Made from the pages in [`rules/`](../rules) by `python tools/generate.py`. `dfopt explain CODE` prints a page.",
+        "Made from the pages in [`rules/`](../rules) by `python tools/generate.py`. `dfopt explain RULE` prints one.",
         "",
         "A safe fix is made by `dfopt fix`, an unsafe one only by `dfopt fix --unsafe` ([what that means](safety.md)).",
         "*also* names the codes of hadolint and BuildKit that speak of the same fault.",
@@ -56,14 +56,13 @@ def rules_page(_: str = "") -> str:
         for info in group:
             severity = info.severity if info.default else f"{info.severity}, off by default"
             link = f"[{info.name}](../rules/{info.name}.md)"
-            lines.append(
-                f"| {info.code} | {link} | {severity} | {info.fixable} | {info.summary} | {', '.join(info.also)} |"
-            )
+            cells = (info.code, link, severity, info.fixable, info.summary, ", ".join(info.also))
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def architecture(text: str) -> str:
-    """docs/architecture.md with the sentences of its map as the modules give them now; the floors stand as written there."""
+    """docs/architecture.md with the sentences of its map as the modules give them now; its floors stay."""
     floors = {name: floor for floor, name, _ in module_map(text)}
     rows = [(floors.get(name, "?"), name, sentence) for name, sentence in module_sentences().items()]
     rows.sort(key=lambda row: row[0])
@@ -81,7 +80,7 @@ def module_map(text: str) -> list[tuple[str, str, str]]:
 
 
 def module_sentences() -> dict[str, str]:
-    """Each module below src/dfopt, as a path, with the first sentence of its docstring; the rules' modules stand as one."""
+    """Each module below src/dfopt with the first sentence of its docstring; the rules' modules stand as one."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
