@@ -278,10 +278,10 @@ def parse(source: Source) -> Syntax:
         offset += len(line) + 1
         content = line.lstrip(_BLANKS)
         if not content:
-            nodes.append(Blank(Span(start, min(offset, size))))
+            nodes.append(Blank(Span(start, offset)))
             continue
         if content[0] == "#":
-            span = Span(start, min(offset, size))
+            span = Span(start, offset if offset < size else size)
             comment = Comment(span, content[1:].strip(_BLANKS))
             if index <= len(top.lines):
                 directive, stripped = top.lines[index - 1]
@@ -350,18 +350,24 @@ def parse(source: Source) -> Syntax:
         instruction.heredocs = ()
         if "<<" in logical.text and _takes_heredocs(instruction):
             index, offset = _read_heredocs(instruction, joined, lines, index, offset, problems)
-        instruction.span = Span(start, min(offset, size))
+        instruction.span = Span(start, offset)
         instruction.end_line = index
         nodes.append(instruction)
 
     if mark:  # a byte order mark belongs to the first node
-        first = nodes[0]
-        if isinstance(first, Instruction):
-            first.span = Span(0, first.span.end)
-        else:
-            nodes[0] = first._replace(span=Span(0, first.span.end))
+        _set_span(nodes, 0, 0, nodes[0].span.end)
+    if offset > size:  # the last line has no line end
+        _set_span(nodes, -1, nodes[-1].span.start, size)
     _check_line_lengths(lines, mark, problems)
     return Syntax(source, tuple(nodes), top.directives, escape, problems)
+
+
+def _set_span(nodes: list[Directive | Comment | Blank | Instruction], index: int, start: int, end: int) -> None:
+    node = nodes[index]
+    if isinstance(node, Instruction):
+        node.span = Span(start, end)
+    else:
+        nodes[index] = node._replace(span=Span(start, end))
 
 
 def _strip(text: str, segments: list[tuple[int, int, int]]) -> Logical:
@@ -904,7 +910,10 @@ def _read_text_span(instruction: Instruction) -> None:
 def _read_inside(instruction: Instruction) -> None:
     source = instruction._source
     instruction.inside = tuple(
-        [Comment(span, source[span.start : span.end].strip(_BLANKS)[1:].strip(_BLANKS)) for span in instruction._comment_spans]
+        [
+            Comment(span, source[span.start : span.end].strip(_BLANKS)[1:].strip(_BLANKS))
+            for span in instruction._comment_spans
+        ]
     )
 
 
@@ -1000,7 +1009,9 @@ def _check_instruction(instruction: Instruction) -> Iterator[Problem]:
             message = f"`{instruction.keyword}` is no instruction -> {_advice(name, INSTRUCTIONS)}"
             yield Problem(instruction.keyword_span, message, True)
             return
-    elif instruction.flags and not (name == "HEALTHCHECK" and instruction.arguments and instruction.arguments[0].upper() == "NONE"):
+    elif instruction.flags and not (
+        name == "HEALTHCHECK" and instruction.arguments and instruction.arguments[0].upper() == "NONE"
+    ):
         yield from _check_flags(instruction, allowed)
     check = _CHECKS.get(name)
     if check is not None:
@@ -1218,7 +1229,10 @@ def _check_mount_setting(key: str, value: str, kind: str | None) -> str | None:
 
 
 # github.com/docker/go-units, RAMInBytes
-_SIZE = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)? ?(?:b|[kmgtp](?:i?b)?)?", re.IGNORECASE)
+_SIZE = re.compile(
+    r"\+?(?:[0-9](?:_?[0-9])*(?:\.(?:[0-9](?:_?[0-9])*)?)?|\.[0-9](?:_?[0-9])*)(?:[eE][+-]?[0-9]+)? ?(?:b|[kmgtp](?:i?b)?)?",
+    re.IGNORECASE,
+)
 
 
 def _check_device(value: str, _: str) -> str | None:
@@ -1269,9 +1283,14 @@ def _check_from(instruction: Instruction) -> _Fault:
         if not arguments:
             return instruction.keyword_span, "FROM has no image -> name one, such as `FROM debian:12`"
         span = instruction.logical.span(instruction.words[1].start, instruction.words[-1].end)
-        return span, "FROM takes an image, or an image with `AS` and a name -> remove the rest (a comment takes a line of its own)"
+        return (
+            span,
+            "FROM takes an image, or an image with `AS` and a name -> remove the rest (a comment takes a line of its own)",
+        )
     if _STAGE_NAME.fullmatch(_fold(arguments[2])) is None:
-        message = f"`{arguments[2]}` is no name for a stage -> begin with a letter, then letters, digits, `-`, `_` and `.`"
+        message = (
+            f"`{arguments[2]}` is no name for a stage -> begin with a letter, then letters, digits, `-`, `_` and `.`"
+        )
         return instruction.words[2].span, message
     return None
 
@@ -1282,7 +1301,9 @@ def _check_copy(instruction: Instruction) -> _Fault:
         return span, f"{instruction.name} needs at least a source and a destination -> add what is missing"
     last = instruction.arguments[-1]
     if "<<" in last and _HEREDOC_WORD.fullmatch(last) is not None and heredoc_words(last)[0]:
-        return instruction.words[-1].span, f"{instruction.name} has a heredoc as its destination -> put the destination last"
+        return instruction.words[
+            -1
+        ].span, f"{instruction.name} has a heredoc as its destination -> put the destination last"
     return None
 
 
@@ -1294,10 +1315,12 @@ def _check_any(instruction: Instruction) -> _Fault:
 
 def _check_pairs(instruction: Instruction) -> _Fault:
     arguments = instruction.arguments
-    blank = any([argument[:1] == "=" for argument in arguments]) if instruction.name == "ARG" else "" in arguments[::3]
+    blank = any(argument[:1] == "=" for argument in arguments) if instruction.name == "ARG" else "" in arguments[::3]
     if blank:
         span = next(pair.value.span for pair in instruction.pairs if not pair.key.text and pair.value is not None)
-        return Span(span.start - 1, span.end), f"{instruction.name} has a value without a name -> put the name before `=`"
+        return Span(
+            span.start - 1, span.end
+        ), f"{instruction.name} has a value without a name -> put the name before `=`"
     return None if arguments else _check_any(instruction)
 
 
@@ -1317,7 +1340,10 @@ def _check_volume(instruction: Instruction) -> _Fault:
 def _check_healthcheck(instruction: Instruction) -> _Fault:
     arguments = instruction.arguments
     if not arguments:
-        return instruction.keyword_span, "HEALTHCHECK has no argument -> write `HEALTHCHECK CMD ...` or `HEALTHCHECK NONE`"
+        return (
+            instruction.keyword_span,
+            "HEALTHCHECK has no argument -> write `HEALTHCHECK CMD ...` or `HEALTHCHECK NONE`",
+        )
     kind = arguments[0].upper()
     if kind == "NONE":
         if len(arguments) == 1:
