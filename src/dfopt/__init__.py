@@ -1,4 +1,4 @@
-"""dfopt as a library: `check` finds, `fix` rewrites, for text, bytes, a path or a dockerfile-parse `DockerfileParser`."""
+"""dfopt as a library: `check` finds and `fix` rewrites; each is imported when it is first asked for."""
 
 TYPE_CHECKING = False  # as typing has it, without the cost of importing typing
 if TYPE_CHECKING:
@@ -31,8 +31,25 @@ _HOMES = {
 }  # fmt: skip
 
 __all__ = [
-    "Applied", "ConfigError", "Diagnostic", "Edit", "Effect", "Fault", "Finding", "Fix", "Fixed", "Given", "Position",
-    "Related", "Report", "Saving", "Source", "Span", "check", "fix", "__version__",
+    "Applied",
+    "ConfigError",
+    "Diagnostic",
+    "Edit",
+    "Effect",
+    "Fault",
+    "Finding",
+    "Fix",
+    "Fixed",
+    "Given",
+    "Position",
+    "Related",
+    "Report",
+    "Saving",
+    "Source",
+    "Span",
+    "__version__",
+    "check",
+    "fix",
 ]  # fmt: skip
 
 

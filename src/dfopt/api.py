@@ -1,7 +1,8 @@
-"""`dfopt.check` and `dfopt.fix`: one Dockerfile, given as text, bytes, a path or a dockerfile-parse `DockerfileParser`."""
+"""`dfopt.check` and `dfopt.fix`: one Dockerfile as text, bytes, a path or a dockerfile-parse `DockerfileParser`."""
 
 import os
-from typing import Any, Iterable, NamedTuple, Protocol, Union
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol, Union
 
 from dfopt import engine, files
 from dfopt.engine import Fixed, Report
@@ -20,7 +21,7 @@ class Parser(Protocol):
     def content(self, content: str) -> None: ...
 
 
-Target = Union[str, bytes, "os.PathLike[str]", Parser]
+Target = Union[str, bytes, bytearray, memoryview, "os.PathLike[str]", Parser]
 
 
 def check(
@@ -42,8 +43,9 @@ def check(
     configuration nearest above a path is used; `config` names another one, `isolated` means none; text, bytes and
     parsers over a file object have only the one that `config` names. `name` is what the source is called.
 
-    Raises OSError where the target cannot be read, ValueError for an unknown rule, a wrong policy or a configuration that
-    cannot be used (`ConfigError`), TypeError for a target of another kind. A Dockerfile that does not parse raises nothing.
+    Raises OSError where the target cannot be read, ValueError for an unknown rule, a wrong policy or a configuration
+    that cannot be used (`ConfigError`), TypeError for a target of another kind. A Dockerfile that does not parse raises
+    nothing: that is a finding.
     """
     given = _read(target, name)
     plan = _plan(given, select, ignore, config, isolated, cache, assembly, build_contexts)
@@ -68,7 +70,7 @@ def fix(
 
     The new text is `result.source.text`, its bytes `result.source.to_bytes()`; what is left is in `result.report`. A
     path is written only with `write=True` (in one step, as the command line does); a `DockerfileParser` is written
-    through its `content` unless `write=False`. A file that `result.report` calls `refused` or `locked` is never changed.
+    through its `content` unless `write=False`. What `result.report` calls `refused` or `locked` is never changed.
     The other arguments and errors are those of `check`; `write=True` for text or bytes is a ValueError.
     """
     given = _read(target, name)
@@ -99,9 +101,10 @@ def _read(target: Target, name: str | None) -> _Given:
     if isinstance(target, (bytes, bytearray, memoryview)):
         return _Given(Source.from_bytes(bytes(target), name or "<bytes>"), None, None)
     if isinstance(target, os.PathLike):
-        path = os.fsdecode(target)
-        return _Given(Source.from_bytes(files.read(path), name or path), path, None)
-    if not hasattr(target, "content"):
+        named = os.fsdecode(target)
+        return _Given(Source.from_bytes(files.read(named), name or named), named, None)
+    # Asked of the class: asking the object would read the file, and fail where it is not UTF-8.
+    if not hasattr(type(target), "content") and "content" not in getattr(target, "__dict__", ()):
         raise TypeError(f"a Dockerfile is text, bytes, a path or a `DockerfileParser`, not `{type(target).__name__}`")
     parser: Any = target
     place = getattr(parser, "dockerfile_path", None)
@@ -124,8 +127,8 @@ def _read(target: Target, name: str | None) -> _Given:
 
 
 def _write_parser(given: _Given, after: Source) -> None:
-    """Write through `content`, which keeps the parser's own cache true; bytes that are not UTF-8 it cannot take (it empties
-    the file before it fails), so they go to what lies behind it."""
+    """Write through `content`, which keeps the parser's own cache true. Bytes that are not UTF-8 it cannot take (it
+    empties the file before it fails), so they go to what lies behind it."""
     parser = given.parser
     try:
         after.text.encode("utf-8")

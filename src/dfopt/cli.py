@@ -1,11 +1,13 @@
-"""The command line: one table of options, read by a short parser of our own for plain calls and by typer for all others.
+"""The command line: one table of options, read by a short parser of our own in plain calls and by typer in all others.
 
 Exit codes: 0 clean, 1 findings, 2 wrong use or a file that cannot be read, 3 a fault of dfopt; the highest one wins.
 """
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple, Sequence, TextIO
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import dfopt
 
@@ -21,8 +23,8 @@ STDIN = "-"
 
 
 class Option(NamedTuple):
-    """An option of `check` and `fix`. Its value is a flag (`metavar` empty), one of `choices`, a text, or (`many`) a list
-    of texts; `default` is what it is where it is not given."""
+    """An option of `check` and `fix`: a flag (`metavar` empty), one of `choices`, a text, or (`many`) a list of texts;
+    `default` is what it is where it is not given."""
 
     name: str
     flags: tuple[str, ...]
@@ -35,24 +37,70 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option("diff", ("--diff",), "Print the changes as a unified diff and write nothing.", default=False, commands=("fix",)),
-    Option("unsafe", ("--unsafe",), "Make the fixes too that need the author's consent.", default=False, commands=("fix",)),
-    Option("select", ("--select", "-s"), "Rules to run instead of the configured ones: codes, names, prefixes, `ALL`; commas or repeated.", "RULES", many=True),
+    Option(
+        "diff", ("--diff",), "Print the changes as a unified diff; write nothing.", default=False, commands=("fix",)
+    ),
+    Option("unsafe", ("--unsafe",), "Make the fixes too that want your consent.", default=False, commands=("fix",)),
+    Option(
+        "select",
+        ("--select", "-s"),
+        "Rules to run instead of the configured ones: codes, names, prefixes, `ALL`; with commas or repeated.",
+        "RULES",
+        many=True,
+    ),
     Option("extend_select", ("--extend-select",), "Rules to run in addition.", "RULES", many=True),
     Option("ignore", ("--ignore", "-i"), "Rules not to run.", "RULES", many=True),
     Option("exit_zero", ("--exit-zero",), "Exit with 0 even where something is found.", default=False),
-    Option("fail_level", ("--fail-level",), "Exit with 1 only for findings of this severity or above; default `info`.", "LEVEL", ("error", "warning", "info")),
-    Option("format", ("--format", "-f"), "The form of the report.", "FORMAT", ("text", "json", "lsp", "github", "sarif"), default="text"),
+    Option(
+        "fail_level",
+        ("--fail-level",),
+        "Exit with 1 only for findings of this severity or above; default `info`, which is any.",
+        "LEVEL",
+        ("error", "warning", "info"),
+    ),
+    Option(
+        "format",
+        ("--format", "-f"),
+        "The form of the report.",
+        "FORMAT",
+        ("text", "json", "lsp", "github", "sarif"),
+        default="text",
+    ),
     Option("output", ("--output", "-o"), "Write the report to this file.", "FILE"),
     Option("quiet", ("--quiet", "-q"), "Print findings and errors only.", default=False),
-    Option("color", ("--color",), "When to use colours; `NO_COLOR` is honoured.", "WHEN", ("auto", "always", "never"), default="auto"),
+    Option(
+        "color",
+        ("--color",),
+        "When to use colours; `NO_COLOR` is honoured.",
+        "WHEN",
+        ("auto", "always", "never"),
+        default="auto",
+    ),
     Option("config", ("--config",), "Use this configuration file.", "FILE"),
     Option("no_config", ("--no-config", "--isolated"), "Use no configuration file.", default=False),
-    Option("stdin_filename", ("--stdin-filename",), "What standard input is called in reports and for the configuration.", "FILE"),
-    Option("cache", ("--cache",), "The cache policy: clean caches up or mount them; default `auto`.", "POLICY", ("auto", "mount", "clean")),
-    Option("assembly", ("--assembly",), "Whether several COPY --from become one; default `auto`.", "POLICY", ("auto", "always", "off")),
-    Option("build_context", ("--build-context",), "A named context that the build is given; repeatable.", "NAME[=VALUE]", many=True),
-)  # fmt: skip
+    Option("stdin_filename", ("--stdin-filename",), "What standard input is called, and where it would lie.", "FILE"),
+    Option(
+        "cache",
+        ("--cache",),
+        "The cache policy: mount caches or clean them up; default `auto`.",
+        "POLICY",
+        ("auto", "mount", "clean"),
+    ),
+    Option(
+        "assembly",
+        ("--assembly",),
+        "Whether several COPY --from become one; default `auto`.",
+        "POLICY",
+        ("auto", "always", "off"),
+    ),
+    Option(
+        "build_context",
+        ("--build-context",),
+        "A named context that the build is given; repeatable.",
+        "NAME[=VALUE]",
+        many=True,
+    ),
+)
 
 COMMANDS = {
     "check": "Report what makes images large, builds slow or their behaviour wrong.",
@@ -73,8 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run dfopt with `argv` (default: the process's arguments) and return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     # Python has None for a stream that was closed by whoever started it.
-    sys.stdout = sys.stdout or open(os.devnull, "w")
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         arguments = None if "_DFOPT_COMPLETE" in os.environ else read_plain(words)
         code = run(arguments) if arguments is not None else run_typer(words)
@@ -507,7 +555,5 @@ def _say(text: str) -> None:
 
 def _silence() -> None:
     """Whoever read standard output is gone: let Python's last flush go nowhere instead of complaining."""
-    try:
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass

@@ -1,11 +1,12 @@
-"""The configuration: `dfopt.toml` or `[tool.dfopt]` in `pyproject.toml`, nearest above the file; where there is none it costs nothing.
+"""The configuration: `dfopt.toml` or `[tool.dfopt]` in `pyproject.toml`, nearest above the file; none costs nothing.
 
 A key that is unknown or of the wrong type is an error with its place, what was expected and the nearest name.
 """
 
 import os
 import re
-from typing import Any, Callable, Mapping, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 # A table `tool.dfopt`, however it is spelled, has the name followed by one of these.
 _NAMED_IN_TOML = re.compile(rb"""dfopt["']?[ \t]*(?:[\].]|=(?!=))""").search
@@ -88,10 +89,10 @@ def load(path: str) -> Config:
     `pyproject.toml` without a table `tool.dfopt`."""
     data = _read(path)
     if data is None:
-        raise ConfigError(f"{path}: no such file")
+        raise ConfigError(f"{shown(path)}: no such file")
     config = _parse(path, data)
     if config is None:
-        raise ConfigError(f"{path}: holds no table `[tool.dfopt]`")
+        raise ConfigError(f"{shown(path)}: holds no table `[tool.dfopt]`")
     return config
 
 
@@ -117,32 +118,36 @@ def _read(path: str) -> bytes | None:
         # A folder above that one may not look into is no reason to stop; a file that is there and shut is.
         if not os.access(os.path.dirname(path) or ".", os.X_OK):
             return None
-        raise ConfigError(f"{_shown(path)}: {error.strerror}") from None
+        raise ConfigError(f"{shown(path)}: {error.strerror}") from None
     except OSError as error:
-        raise ConfigError(f"{_shown(path)}: {error.strerror}") from None
+        raise ConfigError(f"{shown(path)}: {error.strerror}") from None
 
 
-def _shown(path: str) -> str:
-    below = os.path.relpath(path)
+def shown(path: str) -> str:
+    """A configuration file's path as messages give it: from the current folder where it lies below that."""
+    try:
+        below = os.path.relpath(path)
+    except ValueError:  # on another drive
+        return path
     return path if below.startswith("..") else below
 
 
 def _parse(path: str, data: bytes) -> Config | None:
     import tomllib
 
-    shown = _shown(path)
+    label = shown(path)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{shown}:{line}: not UTF-8, as TOML must be") from None
+        raise ConfigError(f"{label}:{line}: not UTF-8, as TOML must be") from None
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         line = int(place[1]) if place else text.count("\n") + 1
         message = re.sub(r" \(at [^)]*\)$", "", str(error))
-        raise ConfigError(f"{shown}:{line}: not TOML: {message[:1].lower()}{message[1:]}") from None
+        raise ConfigError(f"{label}:{line}: not TOML: {message[:1].lower()}{message[1:]}") from None
     prefix: tuple[str, ...] = ()
     if os.path.basename(path) == "pyproject.toml":
         tool = document.get("tool")
@@ -150,10 +155,10 @@ def _parse(path: str, data: bytes) -> Config | None:
             return None
         document, prefix = tool["dfopt"], ("tool", "dfopt")
         if not isinstance(document, dict):
-            raise ConfigError(f"{shown}:{_line(text, prefix)}: `tool.dfopt` must be a table")
+            raise ConfigError(f"{label}:{_line(text, prefix)}: `tool.dfopt` must be a table")
 
     def fail(keys: tuple[str, ...], message: str) -> ConfigError:
-        return ConfigError(f"{shown}:{_line(text, prefix + keys)}: {message}")
+        return ConfigError(f"{label}:{_line(text, prefix + keys)}: {message}")
 
     values: dict[str, Any] = {}
     for key, value in document.items():
@@ -223,7 +228,7 @@ def _severities(value: object, key: str, fail: _Fail) -> tuple[tuple[str, str], 
     return tuple((code, _choice(level, f"{key}.{code}", fail, SEVERITY, (key, code))) for code, level in value.items())
 
 
-# Every key with what reads it. There is no key for unsafe fixes: each wants the author's consent at the time it is made.
+# Every key with what reads it. There is no key for unsafe fixes: each wants the author's consent when it is made.
 KEYS: Mapping[str, Callable[[Any, str, _Fail], Any]] = {
     "select": _strings,
     "extend-select": _strings,
@@ -239,7 +244,7 @@ KEYS: Mapping[str, Callable[[Any, str, _Fail], Any]] = {
 
 
 def _line(text: str, keys: tuple[str, ...]) -> int:
-    """The line, from 1, on which the key path stands or (where it is spelled in a way not known here) its table does."""
+    """The line, from 1, of the key path, or of its table where it is spelled in a way not known here."""
     table: tuple[str, ...] = ()
     best, depth = 1, 0
     for number, line in enumerate(text.split("\n"), 1):

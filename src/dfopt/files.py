@@ -7,7 +7,9 @@ is always taken.
 import os
 import re
 import stat
-from typing import Callable, Iterable, Iterator, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
 
 IS_DOCKERFILE = re.compile(r"(?:Dockerfile|Containerfile)(?:\..+)?|.+\.[Dd]ockerfile").fullmatch
 NO_DOCKERFILE = re.compile(r".*(?:\.dockerignore|\.md|\.j2|\.bak|\.orig|~)", re.DOTALL).fullmatch
@@ -81,10 +83,8 @@ def replace(path: str, before: bytes, after: bytes) -> None:
             raise Changed(f"`{path}` was changed by someone else while it was being fixed -> run `dfopt fix` again")
         os.replace(temporary, target)
     except BaseException:
-        try:
+        with suppress(OSError):
             os.unlink(temporary)
-        except OSError:
-            pass
         raise
     _sync_folder(folder)
 

@@ -1,7 +1,7 @@
-"""What is to be done with one file: rules, policies and severities, from the configuration and what the caller asks for."""
+"""What is to be done with one file: rules, policies and severities, as configured and as the caller asks."""
 
-import os
-from typing import Callable, Iterable, Mapping, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from dfopt import catalogue, config, files
 from dfopt.config import Config, ConfigError
@@ -43,7 +43,7 @@ def select(entries: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rul
 
 
 def planner(wishes: Wishes) -> Callable[[Config, str], Plan]:
-    """A function from a configuration and a path to the plan for that file; plans are made once for each choice of rules.
+    """A function from a configuration and a path to the plan for that file; equal plans are made once.
 
     Raises UnknownRule at once where `wishes` name a rule that there is not; the function raises ConfigError where the
     configuration does.
@@ -95,7 +95,7 @@ def _base(settings: Config, wishes: Wishes) -> tuple[Plan, tuple[tuple[Callable[
     except UnknownRule as error:
         if not settings.path:
             raise
-        raise ConfigError(f"{os.path.relpath(settings.path)}: {error}") from None
+        raise ConfigError(f"{config.shown(settings.path)}: {error}") from None
     rules = tuple(rule for rule in rules if severities.get(rule.info.code) != "off")
     given = Given(
         cache=wishes.cache or settings.cache or "auto",

@@ -4,7 +4,8 @@ Each module beside this one has `render(results, run)`, which gives the pieces o
 """
 
 import re
-from typing import Any, Iterable, Mapping, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from dfopt.engine import Fixed, Report
 from dfopt.rule import Diagnostic, Effect, Fix
@@ -31,7 +32,7 @@ class Outcome(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A file that could not be done; `fault` is whether dfopt is to blame. `path` is empty where it is no single file."""
+    """A file that could not be done; `fault` is whether dfopt is to blame. `path` is empty where no one file is meant."""
 
     path: str
     message: str

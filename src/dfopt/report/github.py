@@ -1,6 +1,6 @@
 """The form for GitHub Actions: one workflow command a finding, shown at its line of the pull request."""
 
-from typing import Iterator
+from collections.abc import Iterator
 
 from dfopt.report import Outcome, Results, Run, place, sound
 

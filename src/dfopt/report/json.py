@@ -1,7 +1,8 @@
 """The form for programs: all that is known, in a documented shape with a version (docs/cli.md)."""
 
 import json
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from dfopt.report import Outcome, Results, Run, clean, effect, expressible, place, refusal, sound
 from dfopt.rule import Diagnostic, Fix
@@ -12,7 +13,8 @@ VERSION = 1  # goes up when something is taken away or changes its meaning, not 
 
 def render(results: Results, run: Run) -> Iterator[str]:
     """One JSON object; files are written as they come."""
-    yield f'{{"version": {VERSION}, "dfopt": {json.dumps(run.version)}, "command": {json.dumps(run.command)}, "files": ['
+    head = json.dumps({"version": VERSION, "dfopt": run.version, "command": run.command})
+    yield f'{head[:-1]}, "files": ['
     errors: list[dict[str, Any]] = []
     counts = dict.fromkeys(("files", "findings", "error", "warning", "info", "fixable", "unsafe", "fixed", "errors"), 0)
     separator = "\n"

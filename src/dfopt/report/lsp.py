@@ -1,9 +1,10 @@
-"""The form for editors: an array of `PublishDiagnosticsParams` of the Language Server Protocol 3.17, positions in UTF-16."""
+"""The form for editors: an array of the Language Server Protocol's `PublishDiagnosticsParams`, positions in UTF-16."""
 
 import json
 import os
 from bisect import bisect_right
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 from dfopt.report import Outcome, Results, Run, documentation, effect, expressible, figure, refusal, sound
@@ -74,9 +75,9 @@ def diagnostic(address: str, lines: "Lines", item: Diagnostic) -> dict[str, Any]
 
 
 class Lines:
-    """Positions as the protocol counts them: lines end at LF, CRLF and a lone CR; a byte order mark is not in the document."""
+    """Positions as the protocol counts them: lines end at LF, CRLF and a lone CR; a byte order mark is not counted."""
 
-    __slots__ = ("text", "starts")
+    __slots__ = ("starts", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text

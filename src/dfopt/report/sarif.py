@@ -2,7 +2,8 @@
 
 import json
 import os
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 from dfopt.report import REPOSITORY, Failure, Outcome, Results, Run, documentation, expressible, figure, place, sound
@@ -15,7 +16,8 @@ LEVEL = {"error": "error", "warning": "warning", "info": "note"}
 
 def render(results: Results, run: Run) -> Iterator[str]:
     """One SARIF log of one run; results are written as they come, the tool's rules (those that fired) behind them."""
-    yield f'{{"$schema": {json.dumps(SCHEMA)}, "version": "2.1.0", "runs": [{{"columnKind": "unicodeCodePoints", "results": ['
+    yield f'{{"$schema": {json.dumps(SCHEMA)}, "version": "2.1.0", '
+    yield '"runs": [{"columnKind": "unicodeCodePoints", "results": ['
     rules: dict[str, tuple[int, Diagnostic]] = {}
     failures: list[Failure] = []
     separator = "\n"
@@ -111,9 +113,7 @@ def address(path: str) -> str:
         data = data.replace(b"\\", b"/")
     if os.path.isabs(path):
         return "file://" + ("" if data.startswith(b"/") else "/") + quote(data)
-    relative = quote(data)
-    # A colon in the first part would read as a scheme.
-    return "./" + relative if ":" in relative.split("/")[0] else relative
+    return quote(data)
 
 
 def invocation(failures: list[Failure]) -> dict[str, Any]:

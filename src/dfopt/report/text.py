@@ -1,6 +1,6 @@
 """The form for people: place, rule and message, the source with what is meant underlined, and what can be done."""
 
-from typing import Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from dfopt.engine import Applied
 from dfopt.report import Outcome, Results, Run, figure, place, visible
@@ -88,10 +88,8 @@ def _applied(path: str, applied: Applied, run: Run) -> str:
         _paint(run, "good" if applied.safe else "unsafe", kind)
         + (visible(f": {applied.because}") if applied.because else "")
     )
-    return (
-        f"{_paint(run, 'path', f'{path}:{applied.line}:')} {_paint(run, 'good', verb)} {applied.code} {visible(applied.title)} "
-        f"({'; '.join(reasons)})\n"
-    )
+    head = f"{_paint(run, 'path', f'{path}:{applied.line}:')} {_paint(run, 'good', verb)}"
+    return f"{head} {applied.code} {visible(applied.title)} ({'; '.join(reasons)})\n"
 
 
 def _diagnostic(path: str, source: Source, diagnostic: Diagnostic, run: Run) -> str:
@@ -127,7 +125,8 @@ def snippet(source: Source, span: Span) -> tuple[int, Sequence[tuple[str, str, s
     """
     start, end = span
     # White space at the end (line ends above all) would show as lines that the finding does not speak of.
-    end = start + len(source.text[start:end].rstrip())
+    if "\n" in source.text[start:end]:
+        end = start + len(source.text[start:end].rstrip())
     first, last = source.line_of(start), source.line_of(max(start, end - 1))
     gutter = len(str(last)) + 1
     if first == last:
