@@ -85,7 +85,7 @@ func keys[V any](m map[string]V) []string {
 }
 
 func arguments(n *parser.Node) []string {
-	values := []string{}
+	var values []string
 	for next := n.Next; next != nil; next = next.Next {
 		if len(next.Children) > 0 {
 			values = append(values, "\x00sub:"+next.Children[0].Dump())
