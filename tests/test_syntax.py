@@ -730,6 +730,7 @@ def test_the_place_of_a_heredoc_is_not_that_of_the_same_text_in_quotes() -> None
         ("FROM a\nADD\n", "ADD", "ADD needs at least a source and a destination -> add what is missing"),
         ('FROM a\nCOPY ["b"]\n', '"b"', "COPY needs at least a source and a destination -> add what is missing"),
         ("FROM a\nCOPY b <<E\nE\n", "<<E", "COPY has a heredoc as its destination -> put the destination last"),
+        ('FROM a\nADD ["b", "<<\\"E F\\""]\n', '"<<\\"E F\\""', "ADD has a heredoc as its destination -> put the destination last"),
         ("FROM a\nSHELL bash -c\n", "bash -c", 'SHELL is not in JSON form -> write such as `SHELL ["/bin/bash", "-c"]`'),
         ("FROM a\nSHELL []\n", "SHELL", "SHELL has no argument -> add one, or remove the instruction"),
         ("FROM a\nONBUILD\n", "ONBUILD", "ONBUILD has no argument -> add one, or remove the instruction"),
@@ -791,7 +792,7 @@ def test_mounts(value: str) -> None:
     "line",
     ["ARG --x a", "STOPSIGNAL --x 9", "HEALTHCHECK --x NONE", "RUN", "CMD", "ENTRYPOINT", "RUN --mount=target=/a --mount=target=/b c",
      "COPY --link=TRUE --exclude=a --exclude=b c d", "HEALTHCHECK --interval=1m1.5s --retries=+3 CMD a", "HEALTHCHECK --timeout=0 CMD a",
-     "FROM b aS C.1-d_e", "WOR\u212aDIR a", "EXPOSE 80/tcp 90-91", 'HEALTHCHECK CMD ["a", "b"]', "ENV a=", "healthcheck none"],
+     "FROM b aS C.1-d_e", "WOR\u212aDIR a", "EXPOSE 80/tcp 90-91", 'HEALTHCHECK CMD ["a", "b"]', "ENV a=", "healthcheck none", 'COPY ["b", "<<E F"]', "COPY b a<<E"],
 )  # fmt: skip
 def test_what_is_taken(line: str) -> None:
     assert not read(f"FROM a\n{line}\n").problems

@@ -1272,7 +1272,6 @@ _FLAG_CHECKS: dict[str, Callable[[str, str], str | None]] = {
 
 _Fault = tuple[Span, str] | None
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
-_HEREDOC_WORD = re.compile(r"[0-9]*<<-?[\t\n\f\r ]*[^<]+")
 
 
 def _check_from(instruction: Instruction) -> _Fault:
@@ -1300,10 +1299,9 @@ def _check_copy(instruction: Instruction) -> _Fault:
         span = instruction.words[0].span if instruction.words else instruction.keyword_span
         return span, f"{instruction.name} needs at least a source and a destination -> add what is missing"
     last = instruction.arguments[-1]
-    if "<<" in last and _HEREDOC_WORD.fullmatch(last) is not None and heredoc_words(last)[0]:
-        return instruction.words[
-            -1
-        ].span, f"{instruction.name} has a heredoc as its destination -> put the destination last"
+    if "<<" in last and [word.text for word in heredoc_words(last)[0]] == [last]:
+        message = f"{instruction.name} has a heredoc as its destination -> put the destination last"
+        return instruction.words[-1].span, message
     return None
 
 
