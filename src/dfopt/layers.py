@@ -403,6 +403,11 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
     return ""
 
 
+def touches_here(simple: Simple, state: State, paths: tuple[str, ...]) -> str:
+    """Why a command that runs in the working directory may read or write one of `paths`; "" where it is shown that it does not."""
+    return _command_touches(simple, state, state.workdir, paths, ())
+
+
 def later(build: Build, index: int) -> Iterator[int]:
     """The indexes of the instructions that see what instruction `index` leaves: the rest of its stage and the stages FROM it."""
     stage = build.stage(index)

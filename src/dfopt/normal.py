@@ -155,7 +155,13 @@ def _step(form: Form, build: Build, index: int, instruction: Instruction) -> Ste
         detail = ("heredoc", first if first.startswith("#!") else "") if heredoc else ""
         return Step(index, "RUN", _prefix(stage), flags, origin, items_of(run.script), _ending(run.script), detail)
     copy = build.copy(index)
-    return Step(index, instruction.name, _prefix(stage), flags, origin, None, "", _copied(instruction, copy))
+    return Step(index, instruction.name, _copy_prefix(stage, copy, flags), flags, origin, None, "", _copied(instruction, copy))
+
+
+def _copy_prefix(stage: StageForm, copy: Copy | None, flags: list[str]) -> int:
+    """A COPY whose words are all known depends on nothing before it: it runs no program, and as no user."""
+    known = copy is not None and copy.sources is not None and copy.destination is not None
+    return -1 if known and not any("$" in flag for flag in flags) else _prefix(stage)
 
 
 def _ending(script: shell.Script) -> str:
@@ -389,7 +395,7 @@ def _moves(form: Form, effect: Moves) -> None:
 def _adds_copy(form: Form, effect: AddsCopy) -> None:
     stage, position = _find(form, effect.before)
     destination = form.build.absolute(effect.destination, effect.before) or effect.destination
-    step = Step(-1, "COPY", stage.steps[position].prefix, list(effect.flags), None, None, "", (effect.sources, destination, ()))
+    step = Step(-1, "COPY", -1, list(effect.flags), None, None, "", (effect.sources, destination, ()))
     stage.steps.insert(position, step)
 
 
@@ -424,7 +430,7 @@ def _assembles(form: Form, effect: Assembles) -> None:
     first = min(position for _, position in found)
     for step in steps:
         flags = [flag for flag in step.flags if not flag.startswith("--chown=")]
-        assembly.steps.append(Step(-1, "COPY", 0, flags, step.origin, None, "", step.detail))
+        assembly.steps.append(Step(-1, "COPY", -1, flags, step.origin, None, "", step.detail))
     merged = Step(-1, "COPY", steps[0].prefix, sorted(owners), assembly, None, "", ((effect.root,), effect.root, ()))
     kept = [step for step in stage.steps if step not in steps]
     kept.insert(first, merged)

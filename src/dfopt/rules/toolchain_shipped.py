@@ -1,0 +1,162 @@
+"""An image ships the tool chain that built its program: compilers, build tools and their caches."""
+
+import posixpath
+from typing import Iterator, NamedTuple
+
+from dfopt import packages
+from dfopt.build import Build, Stage
+from dfopt.rule import Finding, Given, Related, Saving
+from dfopt.shell import Simple, simple_commands
+from dfopt.source import Span
+
+
+class _Built(NamedTuple):
+    """A command that builds in a stage, and what it builds with."""
+
+    instruction: int
+    span: Span
+    label: str
+    language: str
+
+
+# language -> what a stage of its own would leave behind, and what the image needs instead.
+_ADVICE = {
+    "Go": "build in a stage of its own and copy the binary into `scratch`, distroless or a slim image",
+    "Rust": "build in a stage of its own and copy the binary into a slim image",
+    "Java": "build in a stage of its own and copy the jar into an image with a JRE",
+    ".NET": "publish in a stage of its own and copy the result into the `aspnet` or `runtime` image",
+    "Node": "build in a stage of its own and copy the result and the production dependencies into the final stage",
+    "Python": "build wheels or a virtual environment in a stage of its own and copy that",
+    "C/C++": "build in a stage of its own and copy what is installed",
+}
+
+_MANAGERS = {"go": "Go", "cargo": "Rust", "maven": "Java", "gradle": "Java", "dotnet": ".NET"}
+
+# Repositories whose images bring the tool chain.
+_IMAGES = {
+    "golang": "Go", "rust": "Rust", "maven": "Java", "gradle": "Java", "gcc": "C/C++", "mcr.microsoft.com/dotnet/sdk": ".NET",
+    "mcr.microsoft.com/dotnet/core/sdk": ".NET", "node": "Node",
+}  # fmt: skip
+
+_COMPILERS = frozenset("gcc g++ cc c++ clang clang++ make gmake cmake ninja meson configure autoreconf".split())
+
+# Packages that bring a compiler or a build tool, over the distributions.
+_PACKAGES = {
+    "build-essential": "C/C++", "build-base": "C/C++", "gcc": "C/C++", "g++": "C/C++", "clang": "C/C++", "make": "C/C++", "cmake": "C/C++",
+    "gcc-c++": "C/C++", "alpine-sdk": "C/C++", "ninja-build": "C/C++", "meson": "C/C++", "golang": "Go", "golang-go": "Go", "go": "Go",
+    "cargo": "Rust", "rustc": "Rust", "rust": "Rust", "maven": "Java", "gradle": "Java", "default-jdk": "Java",
+}  # fmt: skip
+
+_NODE_BUILDERS = frozenset("tsc webpack vite rollup esbuild ng next nuxt react-scripts vue-cli-service parcel gulp grunt".split())
+
+
+def check(build: Build, given: Given) -> Iterator[Finding]:
+    used = {index for stage in build.stages for index in stage.needs}
+    for stage in build.stages:
+        if stage is not build.final and stage.index in used:
+            continue
+        chain = [stage]
+        while chain[-1].base.kind == "stage" and chain[-1].base.stage is not None:
+            chain.append(build.stages[chain[-1].base.stage])
+        tools = _tools(build, chain)
+        for built in _builds(build, chain):
+            if built.language in tools and not _runs_with_it(build, stage, built.language):
+                yield _finding(build, built, *tools[built.language])
+                break
+
+
+def _finding(build: Build, built: _Built, origin: Span, brought: str) -> Finding:
+    message = (
+        f"`{built.label}` builds in the image that is shipped, with the {built.language} tool chain of {brought}"
+        f" -> {_ADVICE[built.language]}"
+    )
+    related = (Related(origin, "the tool chain comes in here"),)
+    saves = Saving(f"the {built.language} tool chain, the sources and what the build leaves behind")
+    return Finding(built.span, message, None, saves, related, "a stage of its own needs decisions that the file does not answer")
+
+
+def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:
+    """The tool chains that an image ships: by its base image, or by packages that no later command of the same RUN removes."""
+    found: dict[str, tuple[Span, str]] = {}
+    bottom = chain[-1]
+    repository = (bottom.image or bottom.base.text).partition("@")[0]
+    head, slash, tail = repository.rpartition("/")
+    repository = (head + slash + tail.partition(":")[0]).removeprefix("docker.io/").removeprefix("library/")
+    tag = tail.partition(":")[2]
+    language = _IMAGES.get(repository)
+    if language is None and repository in ("eclipse-temurin", "openjdk", "amazoncorretto") and "jre" not in tag:
+        language = "Java"
+    if language is not None:
+        found[language] = (bottom.base.span, f"`{bottom.base.text}`")
+    for stage in reversed(chain):
+        for index in stage.indexes:
+            run = build.run(index)
+            if run is None or run.script.opaque is not None:
+                continue
+            uses = [use for simple, _ in simple_commands(run.script) if (use := packages.recognise(simple)) is not None]
+            if any(use.action == "remove" for use in uses):
+                continue
+            for use in uses:
+                if use.action != "install" or use.manager.family not in ("apt", "apk", "dnf", "zypper"):
+                    continue
+                for word in use.operands:
+                    name = (word.value or "").partition("=")[0]
+                    language = _PACKAGES.get(name) or ("Java" if name.endswith("-jdk") else None)
+                    if language is not None and language not in found:
+                        found[language] = (run.span(word.start, word.end), f"the package `{name}`")
+    if "C/C++" in found:
+        found.setdefault("Python", found["C/C++"])
+    return found
+
+
+def _builds(build: Build, chain: list[Stage]) -> Iterator[_Built]:
+    for stage in reversed(chain):
+        for index in stage.indexes:
+            run = build.run(index)
+            if run is None or run.script.opaque is not None:
+                continue
+            for simple, _ in simple_commands(run.script):
+                language = _language(simple)
+                if language is not None:
+                    words = [word.text for word in simple.words if not word.text.startswith("-")]
+                    label = " ".join(words[:2]) if len(" ".join(words[:2])) < 40 else words[0]
+                    yield _Built(index, run.span(simple.start, simple.end), label, language)
+
+
+def _language(simple: Simple) -> str | None:
+    """What a command builds, None where it builds nothing."""
+    use = packages.recognise(simple)
+    if use is not None:
+        manager = use.manager.name
+        if manager in _MANAGERS:
+            return _MANAGERS[manager] if use.action == "build" or (use.action == "install" and use.reads_project) else None
+        if manager in ("npm", "yarn", "pnpm", "bun") and use.action in ("run", "build"):
+            named = [use.verb, *((word.value or "") for word in use.operands)]
+            return "Node" if any(name == "build" or name.startswith("build:") for name in named) else None
+        if manager == "pip" and use.action == "install":
+            return "Python"
+        return None
+    name = posixpath.basename(simple.words[0].value or "") if simple.words else ""
+    if name in ("npx", "pnpx", "bunx"):
+        name = simple.words[1].value or "" if len(simple.words) > 1 else ""
+    if name in _NODE_BUILDERS:
+        return "Node"
+    return "C/C++" if name in _COMPILERS else None
+
+
+def _runs_with_it(build: Build, stage: Stage, language: str) -> bool:
+    """Whether the image's own command uses the tool chain (`go run`, `mvn spring-boot:run`): then it belongs there."""
+    programs = {
+        "Go": ("go",), "Rust": ("cargo", "rustc"), "Java": ("mvn", "mvnw", "gradle", "gradlew"), ".NET": (),
+        "C/C++": tuple(_COMPILERS),
+    }.get(language, ())  # fmt: skip
+    for index in stage.indexes:
+        instruction = build.instructions[index]
+        if instruction.name in ("CMD", "ENTRYPOINT") and instruction.arguments:
+            words = list(instruction.arguments) if instruction.json else instruction.arguments[0].split()
+            names = [posixpath.basename(word.strip("\"'")) for word in words]
+            if any(name in programs for name in names):
+                return True
+            if language == ".NET" and names[:2] in (["dotnet", "run"], ["dotnet", "watch"], ["dotnet", "test"]):
+                return True
+    return False
