@@ -261,7 +261,7 @@ def sexp(instruction: Instruction) -> str:
 
 def ours(instruction: Instruction) -> dict[str, Any]:
     return {
-        "cmd": readable(instruction.keyword).upper(),
+        "cmd": readable(instruction.keyword),
         "start": instruction.start_line,
         "end": instruction.end_line,
         "flags": [readable(flag.text) for flag in instruction.flags],

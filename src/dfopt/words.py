@@ -60,7 +60,7 @@ def expand(text: str, variables: Mapping[str, str | None], escape: str) -> Expan
     """
     if _SPECIAL.search(text) is None:
         return Expansion(text, (), (), None)
-    return _run(_Lexer(text, variables, escape))[1]
+    return _run(_Lexer(text, variables, escape, splits=False))[1]
 
 
 def expand_words(text: str, variables: Mapping[str, str | None], escape: str) -> tuple[list[str] | None, Expansion]:
@@ -121,7 +121,8 @@ _HIGHEST_DESCRIPTOR = 2**64 - 1
 _SPECIAL = re.compile("[$'\"\\\\`\ud800-\udfff]|\\A\ufeff")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _RUN = re.compile(f"[{_SPACE}]+|[^{_SPACE}]+")
-_PLAIN = re.compile("[^$'\"<\\\\`/}]+")
+_PLAIN = {stop: re.compile(f"[^$'\"<\\\\`{stop}]+") for stop in ("", "/", "}")}  # by what ends the text
+_ASCII_NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+)(?![0-9A-Za-z_\x80-\U0010ffff])")
 _SPECIAL_PARAMETERS = frozenset("@*#?-$!0")
 _DEEPEST = 64
 
@@ -213,6 +214,7 @@ class _Lexer:
         "keep_unset",
         "raw_escapes",
         "raw_quotes",
+        "splits",
         "text",
         "unset",
         "used",
@@ -228,6 +230,7 @@ class _Lexer:
         raw_quotes: bool = False,
         raw_escapes: bool = False,
         keep_unset: bool = False,
+        splits: bool = True,
     ) -> None:
         self.text = _scannable(text)
         self.at = 0
@@ -236,6 +239,7 @@ class _Lexer:
         self.raw_quotes = raw_quotes
         self.raw_escapes = raw_escapes
         self.keep_unset = keep_unset
+        self.splits = splits
         self.used: dict[str, None] = {}
         self.unset: dict[str, None] = {}
         self.buffer: list[str] = []
@@ -259,24 +263,31 @@ class _Lexer:
         return "", False
 
     def read_to(self, stop: str, raw_escapes: bool, pattern: bool) -> tuple[str | None, list[str] | None]:
-        """Value and words up to `stop`, which is taken; `pattern` doubles escapes in quotes, to be read again."""
+        """Value and words up to `stop`, which is taken; `pattern` doubles escapes in quotes, to be read again.
+
+        Only the outermost text has words; one that is nested in it empties the buffer of the word that grows.
+        """
         if self.depth == _DEEPEST:
             raise _TooDeep
         self.depth += 1
         outer_escapes, self.raw_escapes = self.raw_escapes, raw_escapes
+        self.buffer.clear()
+        words = _Words(self.buffer) if self.splits and self.depth == 1 else None
         result: list[str] = []
         known = True
-        self.buffer.clear()
-        words = _Words(self.buffer)
-        while character := self.peek():
+        plain = _PLAIN[stop]
+        text = self.text
+        while self.at < len(text):
+            character = text[self.at]
             if character == stop:
                 break
             if character == "$":
                 value = self.dollar()
                 if value is None:
                     known = False
-                else:
-                    result.append(value)
+                    continue
+                result.append(value)
+                if words is not None:
                     words.add(_readable(value))
             elif character in "'\"<":
                 if character == "'":
@@ -287,31 +298,30 @@ class _Lexer:
                     value = self.less_than()
                 if value is None:
                     known = False
-                else:
-                    result.append(value)
+                    continue
+                result.append(value)
+                if words is not None:
                     words.add_raw(value)
             elif character == self.escape:
                 self.at += 1
-                if raw_escapes:
-                    words.add_raw(character)
-                    result.append(character)
-                character = self.next()
-                if not character:
-                    break
-                words.add_raw(character)
-                result.append(character)
+                value = (character if raw_escapes else "") + self.next()
+                result.append(value)
+                if words is not None and value:
+                    words.add_raw(value)
             else:
-                plain = _PLAIN.match(self.text, self.at)
-                run = plain[0] if plain else character
+                match = plain.match(text, self.at)
+                run = match[0] if match else character
                 self.at += len(run)
-                words.add(run)
                 result.append(run)
+                if words is not None:
+                    words.add(run)
         if stop and not self.next():
             raise _Refused(f"`{stop}` is missing -> close the `${{`")
-        found = words.finish()
         self.raw_escapes = outer_escapes
         self.depth -= 1
-        return ("".join(result), found) if known else (None, None)
+        if not known:
+            return None, None
+        return "".join(result), None if words is None else words.finish()
 
     def single_quoted(self, pattern: bool) -> str:
         end = self.text.find("'", self.at + 1)
@@ -366,6 +376,10 @@ class _Lexer:
 
     def name(self) -> str:
         start = self.at
+        match = _ASCII_NAME.match(self.text, start)
+        if match is not None:
+            self.at = match.end()
+            return match[0]
         character = self.peek()
         if character.isdecimal():
             while self.peek().isdecimal():

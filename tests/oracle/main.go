@@ -155,7 +155,7 @@ func parse(data []byte) parsed {
 	answer.Warnings = len(result.Warnings)
 	for _, child := range result.AST.Children {
 		answer.Nodes = append(answer.Nodes, node{
-			Cmd:         strings.ToUpper(child.Value),
+			Cmd:         child.Value,
 			Start:       child.StartLine,
 			End:         child.EndLine,
 			Flags:       child.Flags,
