@@ -6,8 +6,8 @@ A page holds them as fenced blocks. What follows `dockerfile` behind the fence s
     ok [OPTION]...       no finding of the rule
     report [OPTION]...   findings of the rule, and nothing is changed
 
-Options: `unsafe` (`dfopt fix --unsafe`), `findings=2` (so many), and the text fields of `dfopt.rule.Given`
-(`cache=mount`, `assembly=always`, `contexts=docs,tools`).
+Options: `unsafe` (`dfopt fix --unsafe`), `findings=2` (so many), `build` (both texts are built and compared where an engine
+is there), and the policies of `dfopt.rule.Given` (`cache=mount`, `assembly=always`, `contexts=docs,tools`).
 """
 
 import functools
@@ -36,6 +36,7 @@ class Example(NamedTuple):
     after: str
     given: Given
     unsafe: bool
+    build: bool
     findings: int | None
 
     def __str__(self) -> str:
@@ -77,7 +78,7 @@ def read(info: Info, page: str) -> Iterator[Example]:
             yield before._replace(after=text)
             before = None
             continue
-        example = Example(info.name, info.code, line, kind, text, "", Given(), False, None)
+        example = Example(info.name, info.code, line, kind, text, "", Given(), False, False, None)
         example = _with_options(example, words[2:], place)
         if kind == "before":
             before = example
@@ -93,7 +94,7 @@ def _with_options(example: Example, options: list[str], place: str) -> Example:
         if option == "unsafe":
             example = example._replace(unsafe=True)
         elif option == "build":
-            continue  # for the proofs by real builds (tests/proof/)
+            example = example._replace(build=True)
         elif key == "findings" and value.isdecimal():
             example = example._replace(findings=int(value))
         elif key == "contexts" and value:
