@@ -8,7 +8,7 @@ configuration. White space, comments, continuations and the spelling of paths th
 from typing import Callable, Iterable, Iterator, NamedTuple
 
 from dfopt import shell
-from dfopt.build import Build, Copy, Reference, Stage, mount_options
+from dfopt.build import Build, Copy, Reference, mount_options
 from dfopt.rule import (
     AddsCommand, AddsCopy, AddsMount, AddsWord, Assembles, ChangesConfig, ChangesDirective, DropsCommand, DropsFlag, DropsWord,
     Effect, MergesRuns, Moves,
@@ -320,15 +320,17 @@ def _drops_command(form: Form, effect: DropsCommand) -> None:
 
 def _adds_command(form: Form, effect: AddsCommand) -> None:
     items = _items(form, effect.step)
-    position = len(items)
-    if effect.after is not None:
+    position = len(items) if effect.after is None else 0
+    if effect.after is not None and effect.after >= 0:
         found = [position for position, item in enumerate(items) if item.index == effect.after]
         if not found:
             raise Broken(f"instruction {effect.step} has no command {effect.after}")
         position = found[0] + 1
-        while position < len(items) and items[position].index is None:
-            position += 1
+    while position < len(items) and items[position].index is None:
+        position += 1
     items.insert(position, Item(None, effect.operator if position else "", [Token(word, -1) for word in effect.words]))
+    if position == 0 and len(items) > 1:
+        items[1].operator = effect.operator
 
 
 def _adds_word(form: Form, effect: AddsWord) -> None:
@@ -450,11 +452,11 @@ def _changes_config(form: Form, effect: ChangesConfig) -> None:
     raise Broken(f"a change of `{effect.key}` is declared, which no rule can do yet")
 
 
-_ACTIONS: dict[type, Callable[[Form, object], None]] = {
+_ACTIONS: dict[type, Callable[..., None]] = {
     DropsCommand: _drops_command, AddsCommand: _adds_command, AddsWord: _adds_word, DropsWord: _drops_word,
     MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, DropsFlag: _drops_flag,
     Assembles: _assembles, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
-}  # type: ignore[dict-item]  # fmt: skip
+}  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- comparison
