@@ -442,3 +442,13 @@ def test_policies_reach_the_rules(
     call("check", option, value, "--build-context", "base=docker-image://x", "--build-context=other")
     assert [getattr(given, field) for given in seen] == [value]
     assert seen[0].contexts == ("base", "other")
+
+
+def test_the_documentation_names_every_option_and_no_other() -> None:
+    import re
+
+    page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text(encoding="utf-8")
+    table = page[page.index("## Options of") : page.index("## Exit codes")]
+    rows = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \| (\(`fix`\) )?", table, re.MULTILINE)
+    documented = {flag: bool(only_fix) for flags, only_fix in rows for flag in re.findall("`([^`]+)`", flags)}
+    assert documented == {flag: option.commands == ("fix",) for option in cli.OPTIONS for flag in option.flags}

@@ -211,3 +211,19 @@ def test_unknown_rules_in_the_file_name_it(here: Path, stand_ins: None, text: st
     (here / "dfopt.toml").write_text(text)
     with pytest.raises(config.ConfigError, match=r"^dfopt.toml: .*`(DF7777|nope)`"):
         plan.planner(plan.Wishes())(config.load("dfopt.toml"), "Dockerfile")
+
+
+def test_the_documentation_names_every_key_and_its_example_is_right(here: Path) -> None:
+    import re
+    import tomllib
+
+    page = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE) == list(config.KEYS)
+    example = page[page.index("```toml\n") + 8 :].partition("```")[0]
+    assert set(tomllib.loads(example)) <= set(config.KEYS)
+    (here / "dfopt.toml").write_text(example)
+    settings = config.load("dfopt.toml")
+    made = plan.planner(plan.Wishes())(settings, "Dockerfile")
+    assert made.fail_level == "warning"
+    assert "DF901" not in codes(made.rules)
+    assert settings.per_file_ignores == (("legacy/", ("DF1",)), ("*.dev.dockerfile", ("ALL",)))

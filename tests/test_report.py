@@ -418,3 +418,8 @@ def test_the_replacements_of_sarif_make_the_fix() -> None:
                     edits.append(Edit(span, item["insertedContent"]["text"]))
     assert len(edits) == 3
     assert apply_edits(text_before, edits) == outcome(AWKWARD, command="fix").report.source.text.removeprefix("\ufeff")
+
+
+def test_visible_keeps_what_can_be_shown() -> None:
+    assert visible("FROM x\u00a0中 \U0001f433\tß\u200d") == "FROM x\u00a0中 \U0001f433\tß\u200d"
+    assert visible("\x00\x1b\x7f\x80\x9f\u202e\udc80") == "␀␛␡\ufffd\ufffd\ufffd\ufffd"

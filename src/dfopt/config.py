@@ -8,9 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-# A table `tool.dfopt`, however it is spelled, has the name followed by one of these.
-_NAMED_IN_TOML = re.compile(rb"""dfopt["']?[ \t]*(?:[\].]|=(?!=))""").search
-
 
 class Config(NamedTuple):
     """What one configuration file says; None or empty where it says nothing.
@@ -103,7 +100,8 @@ def _in_folder(folder: str) -> Config | None:
         return _parse(path, data)
     path = os.path.join(folder, "pyproject.toml")
     data = _read(path)
-    if data is not None and _NAMED_IN_TOML(data):
+    # A table `tool.dfopt`, however it is spelled, has the name followed by one of these.
+    if data is not None and b"dfopt" in data and re.search(rb"""dfopt["']?[ \t]*(?:[\].]|=(?!=))""", data):
         return _parse(path, data)
     return None
 

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-IS_DOCKERFILE = re.compile(r"(?:Dockerfile|Containerfile)(?:\..+)?|.+\.[Dd]ockerfile").fullmatch
-NO_DOCKERFILE = re.compile(r".*(?:\.dockerignore|\.md|\.j2|\.bak|\.orig|~)", re.DOTALL).fullmatch
 STDIN = "-"
 SKIPPED_FOLDERS = frozenset((".git", ".hg", ".svn", "node_modules"))
 
@@ -26,6 +24,18 @@ class Found(NamedTuple):
 
 class Changed(OSError):
     """The file is no longer what was read."""
+
+
+def is_dockerfile(name: str) -> bool:
+    """Whether a file of this name is taken on a walk."""
+    stem, dot, rest = name.partition(".")
+    named = stem in ("Dockerfile", "Containerfile") and bool(rest or not dot)
+    return (named or (bool(stem) and name.endswith((".Dockerfile", ".dockerfile")))) and not is_other(name)
+
+
+def is_other(name: str) -> bool:
+    """Whether a name says that the file, though it may be called after a Dockerfile, is something else."""
+    return name.endswith((".dockerignore", ".md", ".j2", ".bak", ".orig", "~"))
 
 
 def keep_all(path: str) -> bool:
@@ -175,7 +185,7 @@ def _expand(target: str, excluded: Callable[[str], bool]) -> Iterator[Found]:
         return
     if stat.S_ISDIR(mode):
         for path in _walk(target, excluded):
-            if IS_DOCKERFILE(os.path.basename(path)) and not NO_DOCKERFILE(path):
+            if is_dockerfile(os.path.basename(path)):
                 yield Found(path)
     else:
         yield Found(target)
@@ -196,11 +206,11 @@ def _matching(target: str, excluded: Callable[[str], bool]) -> Iterator[Found]:
             below = path[len(base.rstrip("/")) + 1 :] if base != "." else path
             below = below.replace(os.sep, "/")
             if matches(below):
-                taken = not NO_DOCKERFILE(path) or (bool(suffix) and path.endswith(suffix))
+                taken = not is_other(path) or (bool(suffix) and path.endswith(suffix))
             else:
                 folders = below.split("/")[:-1]
                 inside = any(matches("/".join(folders[:count])) for count in range(1, len(folders) + 1))
-                taken = inside and bool(IS_DOCKERFILE(os.path.basename(path))) and not NO_DOCKERFILE(path)
+                taken = inside and is_dockerfile(os.path.basename(path))
             if taken:
                 none = False
                 yield Found(path)

@@ -3,7 +3,6 @@
 Each module beside this one has `render(results, run)`, which gives the pieces of one form as the results come in.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -66,26 +65,32 @@ def place(source: Source, offset: int) -> Position:
     return position
 
 
-# Controls (a terminal obeys them), bytes that were not UTF-8, and marks that make text read otherwise than it runs.
-_UNSEEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]").search
-_UNSEEN_EACH = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]").sub
+# Marks that make text read otherwise than it runs.
+_TURNS = "\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def visible(text: str) -> str:
-    """`text` safe to show, character for character: controls as their pictures, what cannot be shown as U+FFFD."""
-    return _UNSEEN_EACH(_picture, text) if _UNSEEN(text) else text
+    """`text` safe to show, character for character: controls (a terminal obeys them) as their pictures, bytes that were
+    not UTF-8 and marks that turn the text round as U+FFFD. Tabs stay."""
+    return text if text.isprintable() else "".join(map(_picture, text))
 
 
-def _picture(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code == 9:
-        return "\t"
-    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+def _picture(character: str) -> str:
+    if character.isprintable() or character == "\t":
+        return character
+    if character < " ":
+        return chr(0x2400 + ord(character))
+    if character == "\x7f":
+        return "\u2421"
+    hidden = character <= "\x9f" or "\ud800" <= character <= "\udfff" or character in _TURNS
+    return "\ufffd" if hidden else character
 
 
 def sound(text: str) -> str:
     """`text` as Unicode that every reader takes: what was not UTF-8 becomes U+FFFD."""
-    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
+    if text.isascii():
+        return text
+    return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
 def expressible(fix: Fix | None) -> bool:
