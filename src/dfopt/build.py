@@ -3,7 +3,7 @@
 import posixpath
 from typing import Iterator, Mapping, NamedTuple
 
-from dfopt import bases, shell, words
+from dfopt import bases, packages, shell, words
 from dfopt.source import Span
 from dfopt.syntax import Flag, Instruction, Logical, Syntax
 
@@ -103,13 +103,46 @@ class Reference(NamedTuple):
     span: Span
 
 
-class Run(NamedTuple):
+class Command(NamedTuple):
+    """A simple command of a RUN with the kinds of what it stands in (`shell.simple_commands`), and what it does where it is
+    a package manager's and understood."""
+
+    simple: shell.Simple
+    nesting: tuple[str, ...]
+    use: packages.Use | None
+
+    @property
+    def name(self) -> str | None:
+        """The program's name as written; "" for assignments alone, None where it is not known."""
+        return self.simple.words[0].value if self.simple.words else ""
+
+    @property
+    def label(self) -> str:
+        """The first word as written, for messages."""
+        return self.simple.words[0].text if self.simple.words else "an assignment"
+
+
+class Run:
     """A RUN's script with its places: `logical` maps offsets of the script's text into the file. `script.opaque` says why where
     it was not understood. `heredoc` is whether the script is the body of a heredoc."""
 
-    script: shell.Script
-    logical: Logical
-    heredoc: bool
+    __slots__ = ("script", "logical", "heredoc", "_commands")
+
+    def __init__(self, script: shell.Script, logical: Logical, heredoc: bool) -> None:
+        self.script = script
+        self.logical = logical
+        self.heredoc = heredoc
+        self._commands: tuple[Command, ...] | None = None
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """Every simple command in order of place, nested ones too; none of an opaque script."""
+        if self._commands is None:
+            self._commands = tuple(
+                Command(simple, nesting, packages.recognise(simple))
+                for simple, nesting in shell.simple_commands(self.script)
+            )
+        return self._commands
 
     def span(self, start: int, end: int) -> Span:
         """The place in the file of `[start, end)` of the script's text."""
@@ -181,7 +214,7 @@ class Build:
     # ------------------------------------------------------------------------------------------------ what rules ask
 
     @property
-    def instructions(self) -> list[Instruction]:
+    def instructions(self) -> tuple[Instruction, ...]:
         return self.syntax.instructions
 
     @property
@@ -277,7 +310,7 @@ class Build:
         """`path` as seen by instruction `index`: absolute, `.` and `..` resolved, a trailing `/` kept; None where unknown."""
         if path is None:
             return None
-        folder = path.endswith("/") or path in (".", "..") or path.endswith(("/.", "/.."))
+        folder = path.endswith(("/", "/.", "/..")) or path in (".", "..")
         if not path.startswith("/"):
             workdir = self.state(index).workdir
             if workdir is None:
@@ -449,17 +482,16 @@ class Build:
                 # The command line, or a global ARG, may give another value than the default.
                 arguments[key.text] = None
             return state._replace(arguments=arguments)
-        text = instruction.arguments[0] if instruction.arguments else ""
-        value = words.expand(text, variables, escape).value
+        argument = words.expand(instruction.arguments[0] if instruction.arguments else "", variables, escape).value
         if name == "USER":
-            return state._replace(user=value or None)
-        if value is None or value[1:2] == ":" or "\\" in value:
+            return state._replace(user=argument or None)
+        if argument is None or argument[1:2] == ":" or "\\" in argument:
             return state._replace(workdir=None)
-        if value.startswith("/"):
-            return state._replace(workdir="/" + posixpath.normpath(value).lstrip("/"))
+        if argument.startswith("/"):
+            return state._replace(workdir="/" + posixpath.normpath(argument).lstrip("/"))
         if state.workdir is None:
             return state
-        return state._replace(workdir=posixpath.normpath(posixpath.join(state.workdir, value)))
+        return state._replace(workdir=posixpath.normpath(posixpath.join(state.workdir, argument)))
 
     def _read_run(self, instruction: Instruction, state: State | None) -> Run:
         body = instruction.body

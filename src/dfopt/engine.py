@@ -6,7 +6,7 @@ from typing import Iterable, Mapping, NamedTuple
 from dfopt import normal
 from dfopt.build import Build
 from dfopt.rule import Diagnostic, Effect, Finding, Fix, Given, Rule, Saving
-from dfopt.source import Edit, Source, Span, apply_edits
+from dfopt.source import Source, Span, apply_edits
 from dfopt.syntax import Problem, Syntax, parse
 
 # Findings of the engine itself; their pages stand among the rules' pages.

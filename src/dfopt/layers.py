@@ -4,17 +4,17 @@ import posixpath
 from typing import Iterable, Iterator, NamedTuple
 
 from dfopt import packages
-from dfopt.build import Build, Run, Stage, State, Variables, mount_options
+from dfopt.build import Build, Command, Run, Stage, State, Variables, mount_options
 from dfopt.packages import Use
-from dfopt.shell import Simple, Step, Word, simple_commands
+from dfopt.shell import Simple, Step, Word
 
 
 class Brought(NamedTuple):
-    """Something that instruction `index` leaves in its layer: `path` (absolute, a folder or a file; a glob for several) of a
+    """Something that `instruction` (an index) leaves in its layer: `path` (absolute, a folder or a file; a glob for several) of a
     `kind`: `lists`, `cache`, `download`, `copy`. `start` and `end` are the place in the RUN's script of the command that
     wrote it (0, 0 for COPY and ADD); `use` is that command where a package manager wrote it."""
 
-    index: int
+    instruction: int
     kind: str
     path: str
     start: int
@@ -90,10 +90,9 @@ def _matches(pattern: str, name: str) -> bool:
 
 def uses(run: Run) -> Iterator[Use]:
     """The package managers' commands in a script that are understood, nested ones too."""
-    for simple, _ in simple_commands(run.script):
-        use = packages.recognise(simple)
-        if use is not None:
-            yield use
+    for command in run.commands:
+        if command.use is not None:
+            yield command.use
 
 
 def mounted(build: Build, index: int, path: str) -> bool:
@@ -136,8 +135,7 @@ def written(build: Build, index: int) -> list[Brought]:
         return []
     state = build.state(index)
     found: list[Brought] = []
-    for simple, nesting in simple_commands(run.script):
-        use = packages.recognise(simple)
+    for simple, nesting, use in run.commands:
         if use is not None:
             found += _managed(build, index, use, state)
         elif "substitution" not in nesting:
@@ -186,7 +184,7 @@ def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
     if name not in ("curl", "wget"):
         return
     flags = {"curl": ("-o", "--output"), "wget": ("-O", "--output-document")}[name]
-    moved = any(other.words and other.words[0].value in ("cd", "pushd") for other, _ in simple_commands(run.script))
+    moved = any(command.name in ("cd", "pushd") for command in run.commands)
 
     def absolute(word: Word) -> str | None:
         path = path_of(word, state)
@@ -226,10 +224,10 @@ def cleaned(build: Build, index: int) -> Iterator[Cleaning]:
         return
     state = build.state(index)
     tops = {id(simple): number for number, simple in _tops(run.script.steps)}
-    for simple, _ in simple_commands(run.script):
-        found = _cleaning(simple, state)
+    for command in run.commands:
+        found = _cleaning(command, state)
         if found is not None:
-            yield Cleaning(tops.get(id(simple)), simple, found[0], found[1])
+            yield Cleaning(tops.get(id(command.simple)), command.simple, found[0], found[1])
 
 
 def _tops(steps: Iterable[Step]) -> Iterator[tuple[int, Simple]]:
@@ -240,8 +238,8 @@ def _tops(steps: Iterable[Step]) -> Iterator[tuple[int, Simple]]:
                 yield number, command
 
 
-def _cleaning(simple: Simple, state: State) -> tuple[tuple[str, ...], bool] | None:
-    use = packages.recognise(simple)
+def _cleaning(command: Command, state: State) -> tuple[tuple[str, ...], bool] | None:
+    simple, _, use = command
     if use is not None:
         if not use.empties:
             return None
@@ -293,9 +291,9 @@ _PACKAGE_FOLDERS = ("/var/lib/apt/", "/var/cache/apt/", "/var/cache/apk/", "/var
 
 
 class Veto(NamedTuple):
-    """A step that may read or write a path: its instruction, and why, in words."""
+    """A step that may read or write a path: the index of its instruction, and why, in words."""
 
-    index: int
+    instruction: int
     why: str
 
 
@@ -326,14 +324,13 @@ def touches(
     if run.script.opaque is not None:
         return Veto(index, f"the RUN on line {line} is not understood: {run.script.opaque}")
     state = build.state(index)
-    commands = [simple for simple, _ in simple_commands(run.script)]
-    folder = None if any(simple.words and simple.words[0].value in ("cd", "pushd", "popd") for simple in commands) else state.workdir
-    for simple in commands:
-        if before is not None and simple.start >= before:
+    folder = None if any(command.name in ("cd", "pushd", "popd") for command in run.commands) else state.workdir
+    for command in run.commands:
+        if before is not None and command.simple.start >= before:
             break
-        why = _command_touches(simple, state, folder, paths, families)
+        why = _command_touches(command, state, folder, paths, families)
         if why:
-            place = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
+            place = build.syntax.source.line_of(run.span(command.simple.start, command.simple.end).start)
             return Veto(index, f"{why} on line {place}")
     return None
 
@@ -350,22 +347,22 @@ _NAMING_NOTHING = frozenset(
 
 
 def _command_touches(
-    simple: Simple, state: State, folder: str | None, paths: tuple[str, ...], families: tuple[str, ...]
+    command: Command, state: State, folder: str | None, paths: tuple[str, ...], families: tuple[str, ...]
 ) -> str:
     """Why a command may touch one of `paths`; `folder` is where it runs, None where that is not known."""
-    label = simple.words[0].text if simple.words else "an assignment"
+    simple, _, use = command
+    label = command.label
     # What is not known touches anything but the folders that only package managers and clean-up commands name.
     private = all((path + "/").startswith(_PACKAGE_FOLDERS) for path in paths)
     here = not private and (folder is None or any(overlaps(path, folder) for path in paths))
     where = f"`{label}` works in `{folder}`" if folder else f"`{label}` works in a folder that is not known"
-    use = packages.recognise(simple)
     if use is not None:
         if use.manager.family in families:
             return ""
         return _manager_touches(use, state, paths, private) or (where if here and use.manager.family not in _SYSTEM else "")
     if simple.words and not packages.touches_only_its_words(simple):
         return f"it is not known what `{label}` reads and writes"
-    name = posixpath.basename(simple.words[0].value or "") if simple.words else ""
+    name = posixpath.basename(command.name or "")
     if here and name in _WORKING_HERE:
         return where
     for word in (*simple.words[1:], *(redirection.target for redirection in simple.redirections)):
@@ -403,9 +400,9 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
     return ""
 
 
-def touches_here(simple: Simple, state: State, paths: tuple[str, ...]) -> str:
+def touches_here(command: Command, state: State, paths: tuple[str, ...]) -> str:
     """Why a command that runs in the working directory may read or write one of `paths`; "" where it is shown that it does not."""
-    return _command_touches(simple, state, state.workdir, paths, ())
+    return _command_touches(command, state, state.workdir, paths, ())
 
 
 def later(build: Build, index: int) -> Iterator[int]:

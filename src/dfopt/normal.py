@@ -10,8 +10,19 @@ from typing import Callable, Iterable, Iterator, NamedTuple
 from dfopt import shell
 from dfopt.build import Build, Copy, Reference, mount_options
 from dfopt.rule import (
-    AddsCommand, AddsCopy, AddsMount, AddsWord, Assembles, ChangesConfig, ChangesDirective, DropsCommand, DropsFlag, DropsWord,
-    Effect, MergesRuns, Moves,
+    AddsCommand,
+    AddsCopy,
+    AddsMount,
+    AddsWord,
+    Assembles,
+    ChangesConfig,
+    ChangesDirective,
+    DropsCommand,
+    DropsFlag,
+    DropsWord,
+    Effect,
+    MergesRuns,
+    Moves,
 )  # fmt: skip
 from dfopt.syntax import Instruction
 

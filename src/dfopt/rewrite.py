@@ -1,10 +1,11 @@
 """Edits that several rules make, in the author's own layout: drop or add commands, words, flags and instructions, keep comments."""
 
+import itertools
 import re
 from typing import NamedTuple, Sequence
 
 from dfopt.build import Build, Run
-from dfopt.shell import Compound, Simple, simple_commands
+from dfopt.shell import Compound, Simple
 from dfopt.source import Edit, Span
 from dfopt.syntax import Comment
 
@@ -109,11 +110,10 @@ def can_append(build: Build, index: int) -> bool:
     if run is None or run.script.opaque is not None or not run.script.steps or run.script.terminator == "&":
         return False
     errexit = any("e" in word[1:] for word in build.state(index).shell or () if word.startswith("-") and not word.startswith("--"))
-    for simple, _ in simple_commands(run.script):
-        name = simple.words[0].value if simple.words else ""
-        if name is None or name in _LEAVING:
+    for command in run.commands:
+        if command.name is None or command.name in _LEAVING:
             return False
-        errexit = errexit or name == "set"
+        errexit = errexit or command.name == "set"
     last = run.script.steps[-1].pipeline
     return not errexit or all(isinstance(command, Simple) for command in last.commands)
 
@@ -147,6 +147,18 @@ def append_commands(build: Build, index: int, commands: Sequence[Added], operato
     return Edit(Span(place, place), "".join(pieces))
 
 
+
+def insert_commands(build: Build, index: int, before: int, commands: Sequence[str], operator: str = "&&") -> Edit:
+    """Commands put before command `before` (an index of the script's steps) and joined to it by `operator`, laid out as the
+    RUN's other commands are. That the meaning stays is for the caller to see: no `||` may join that command to others."""
+    run = build.run(index)
+    assert run is not None, "commands are put into a RUN that is read"
+    place = run.span(run.script.steps[before].pipeline.start, run.script.steps[before].pipeline.end).start
+    newline = build.syntax.source.newline if not run.heredoc else "\n"
+    escape = "\\" if run.heredoc else build.syntax.escape
+    leading, indent = _layout(build, run) or (True, "    ")
+    joint = f" {escape}{newline}{indent}{operator} " if leading else f" {operator} {escape}{newline}{indent}"
+    return Edit(Span(place, place), "".join(command + joint for command in commands))
 
 
 def _layout(build: Build, run: Run) -> tuple[bool, str] | None:
@@ -210,7 +222,7 @@ def merge_runs(build: Build, indexes: Sequence[int]) -> tuple[Edit, ...]:
     leading, indent = next(filter(None, (_layout(build, run) for run in runs)), (True, "    "))
     newline = f"{build.syntax.escape}{source.newline}"
     edits = []
-    for one, two in zip(runs, runs[1:]):
+    for one, two in itertools.pairwise(runs):
         start = one.span(one.script.steps[-1].pipeline.start, one.script.steps[-1].pipeline.end).end
         end = two.span(two.script.steps[0].pipeline.start, two.script.steps[0].pipeline.end).start
         above = "".join(indent + comment + source.newline for comment in _comments(source.text[start:end]))

@@ -3,11 +3,10 @@
 import posixpath
 from typing import Iterator, NamedTuple
 
-from dfopt import layers, packages, rewrite
+from dfopt import layers, rewrite
 from dfopt.build import Build, Copy, Stage
 from dfopt.packages import Use
 from dfopt.rule import AddsCopy, Finding, Fix, Given, Moves, Related, Saving
-from dfopt.shell import simple_commands
 from dfopt.source import Edit, Span
 
 # Manifest and lock files that an install of nothing but dependencies reads, below its working directory. A pattern that
@@ -75,8 +74,7 @@ def _finding(build: Build, stage: Stage, copies: list[int], index: int) -> Findi
         return None
     workdir = build.state(index).workdir
     installs: list[Use] = []
-    for simple, _ in simple_commands(run.script):
-        use = packages.recognise(simple)
+    for _, _, use in run.commands:
         if use is not None and use.reads_project and use.action in ("install", "download"):
             installs.append(use)
     if not installs or workdir is None:
@@ -121,11 +119,11 @@ def _split(
     assert copy.destination is not None and copy.sources is not None, "a wide COPY is known"
     inside = ((copy.destination.rstrip("/") or "") + "/*",)
     files: list[str] = []
-    for simple, nesting in simple_commands(run.script):
-        use = packages.recognise(simple)
-        label = simple.words[0].text if simple.words else "an assignment"
+    for command in run.commands:
+        simple, nesting, use = command
+        label = command.label
         place = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
-        if simple.words and simple.words[0].value in ("cd", "pushd", "popd"):
+        if command.name in ("cd", "pushd", "popd"):
             return None, f"`{label}` on line {place} changes the folder"
         if use is not None and use in installs:
             read = _reads(use, workdir)
@@ -136,8 +134,8 @@ def _split(
             files += [file for file in read if file not in files]
         elif use is not None and use.reads_project:
             return None, f"`{label} {use.verb}` on line {place} needs the sources: give it a RUN of its own behind the COPY"
-        elif use is None and layers.touches_here(simple, build.state(index), inside):
-            return None, f"{layers.touches_here(simple, build.state(index), inside)} on line {place}"
+        elif use is None and (why := layers.touches_here(command, build.state(index), inside)):
+            return None, f"{why} on line {place}"
     for between in range(copied + 1, index):
         if build.instructions[between].name in ("ENV", "ARG", "WORKDIR", "USER", "LABEL", "EXPOSE", "SHELL"):
             continue

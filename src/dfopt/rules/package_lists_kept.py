@@ -2,11 +2,10 @@
 
 from typing import Iterator
 
-from dfopt import layers, packages, rewrite
+from dfopt import layers, rewrite
 from dfopt.build import Build, Stage
 from dfopt.layers import Brought
 from dfopt.rule import AddsCommand, Finding, Fix, Given, Removes, Saving
-from dfopt.shell import simple_commands
 
 # How each family's lists are deleted by those who know it; the others by their own command (`dnf clean all`).
 _COMMANDS = {"apt": ("rm", "-rf", "/var/lib/apt/lists/*")}
@@ -66,8 +65,7 @@ def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, 
             run = build.run(later) if build.instructions[later].name == "RUN" else None
             if run is not None and run.script.opaque is None:
                 fetched: int | None = None
-                for simple, nesting in simple_commands(run.script):
-                    use = packages.recognise(simple)
+                for simple, nesting, use in run.commands:
                     if use is None or use.manager.family != family:
                         continue
                     if use.fetches_lists and not nesting:

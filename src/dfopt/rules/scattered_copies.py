@@ -15,7 +15,7 @@ class _Piece(NamedTuple):
     """A COPY that can be part of an assembly: `destination` is absolute, with a trailing `/` where it is a folder that
     takes the sources; `folder` is what must lie in the assembly's root."""
 
-    index: int
+    instruction: int
     sources: tuple[str, ...]
     destination: str
     folder: str
@@ -113,7 +113,7 @@ def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
             return f"the base image may hold something below `{root}`"
     for one in chain:
         for index in one.indexes:
-            if one is stage and index >= group[0].index:
+            if one is stage and index >= group[0].instruction:
                 break
             instruction = build.instructions[index]
             if instruction.name == "WORKDIR":
@@ -130,9 +130,9 @@ def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
 
 def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: str) -> Finding:
     source = build.syntax.source
-    first, last = build.instructions[group[0].index], build.instructions[group[-1].index]
+    first, last = build.instructions[group[0].instruction], build.instructions[group[-1].instruction]
     span = first.text_span
-    origins = dict.fromkeys(flag.value for piece in group for flag in build.instructions[piece.index].flags if flag.name == "from")
+    origins = dict.fromkeys(flag.value for piece in group for flag in build.instructions[piece.instruction].flags if flag.name == "from")
     named = ", ".join(f"`{origin}`" for origin in origins)
     lines = f"lines {source.line_of(first.keyword_span.start)} to {source.line_of(last.keyword_span.start)}"
     message = (
@@ -148,7 +148,7 @@ def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: 
         _edits(build, stage, group, root, name),
         not doubt,
         f"to agree: {doubt}" if doubt else f"nothing lies below `{root}` before, so modes and owners come out the same",
-        (Assembles(tuple(piece.index for piece in group), name, root), Layers(stage.index, 1 - len(group))),
+        (Assembles(tuple(piece.instruction for piece in group), name, root), Layers(stage.index, 1 - len(group))),
     )
     return Finding(span, message, fix, saves)
 
@@ -167,23 +167,23 @@ def _edits(build: Build, stage: Stage, group: list[_Piece], root: str, name: str
     source = build.syntax.source
     opening = build.instructions[stage.first]
     lower = opening.keyword.islower()
-    keyword = build.instructions[group[0].index].keyword
+    keyword = build.instructions[group[0].instruction].keyword
     lines = ["from scratch as " + name if lower else "FROM scratch AS " + name]
-    previous = build.instructions[group[0].index].span.end
+    previous = build.instructions[group[0].instruction].span.end
     for piece in group:
-        instruction = build.instructions[piece.index]
+        instruction = build.instructions[piece.instruction]
         # The comments above the first COPY stay where they are, the others go with their COPY.
         if instruction.span.start > previous:
             lines += [line.strip() for line in source.text[previous : instruction.span.start].split("\n") if line.strip()]
-        lines += rewrite.inner_comments(build, piece.index)
+        lines += rewrite.inner_comments(build, piece.instruction)
         flags = [flag.text for flag in instruction.flags if flag.name != "chown"]
         lines.append(" ".join([instruction.keyword, *flags, *piece.sources, piece.destination]))
         previous = instruction.span.end
     lines.append("")
     owner = [f"--chown={group[0].owner}"] if group[0].owner else []
     merged = " ".join([keyword, f"--from={name}", *owner, root, root])
-    start = build.instructions[group[0].index].keyword_span.start
-    end = build.instructions[group[-1].index].text_span.end
+    start = build.instructions[group[0].instruction].keyword_span.start
+    end = build.instructions[group[-1].instruction].text_span.end
     return (
         rewrite.insert_lines(build, rewrite.block_start(build, stage.first), lines),
         Edit(Span(start, end), merged),

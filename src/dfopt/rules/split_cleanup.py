@@ -41,8 +41,8 @@ def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden:
     assert run is not None, "only a RUN that is read has cleaning commands"
     source = build.syntax.source
     span = run.span(cleaning.simple.start, cleaning.simple.end)
-    origin = max(hidden, key=lambda one: one.index)
-    instruction = build.instructions[origin.index]
+    origin = max(hidden, key=lambda one: one.instruction)
+    instruction = build.instructions[origin.instruction]
     line = source.line_of(instruction.keyword_span.start)
     command = " ".join(word.text for word in cleaning.simple.words)
     what = _WHAT[origin.kind]
@@ -59,18 +59,18 @@ def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden:
         message = f"`{command}` is too late: the layer of line {line} keeps the file -> fetch, use and delete it in one RUN"
     fix, refusal = _move(build, stage, index, cleaning, origin)
     if fix is None:
-        fix, other = _merge(build, stage, origin.index, index)
+        fix, other = _merge(build, stage, origin.instruction, index)
         refusal = "" if fix else f"{refusal}; {other}" if other else refusal
     return Finding(span, message, fix, saves, related, refusal)
 
 
 def _move(build: Build, stage: Stage, index: int, cleaning: Cleaning, origin: Brought) -> tuple[Fix | None, str]:
     """The clean-up put at the end of the RUN that it cleans, where nothing between works with what it deletes."""
-    if origin.index < stage.first:
+    if origin.instruction < stage.first:
         return None, "it was brought in another stage, which others may use"
     if not cleaning.exact or cleaning.command is None:
         return None, "it is not known what all the command deletes, or when it runs"
-    for between in range(origin.index + 1, index + 1):
+    for between in range(origin.instruction + 1, index + 1):
         if build.instructions[between].name in ("USER", "SHELL"):
             return None, f"`{build.instructions[between].name}` stands between"
         veto = layers.touches(build, between, cleaning.paths, cleaning.simple.start if between == index else None)
@@ -80,14 +80,14 @@ def _move(build: Build, stage: Stage, index: int, cleaning: Cleaning, origin: Br
     if dropped is None:
         return None, "the command cannot be taken out of its RUN without a change of when the others run"
     words = tuple(word.text for word in cleaning.simple.words)
-    added = rewrite.append_commands(build, origin.index, [rewrite.Added(" ".join(words), dropped.comments)])
+    added = rewrite.append_commands(build, origin.instruction, [rewrite.Added(" ".join(words), dropped.comments)])
     if added is None:
         return None, "nothing can be added to that RUN without a change of meaning"
     run = build.run(index)
-    effects: list[Effect] = [DropsCommand(index, cleaning.command), AddsCommand(origin.index, None, "&&", words)]
+    effects: list[Effect] = [DropsCommand(index, cleaning.command), AddsCommand(origin.instruction, None, "&&", words)]
     if run is not None and len(run.script.steps) == 1:
         effects.append(Layers(stage.index, -1))
-    line = build.syntax.source.line_of(build.instructions[origin.index].keyword_span.start)
+    line = build.syntax.source.line_of(build.instructions[origin.instruction].keyword_span.start)
     return Fix(
         f"move `{' '.join(words)}` into the RUN on line {line}",
         (added, *dropped.edits),
@@ -113,7 +113,7 @@ def _merge(build: Build, stage: Stage, first: int, last: int) -> tuple[Fix | Non
         if why:
             return None, f"the RUN on line {line} cannot be merged: {why}"
     edits = rewrite.merge_runs(build, range(first, last + 1))
-    effects = (*(MergesRuns(first, index) for index in range(first + 1, last + 1)), Layers(stage.index, first - last))
+    effects: tuple[Effect, ...] = (*(MergesRuns(first, index) for index in range(first + 1, last + 1)), Layers(stage.index, first - last))
     return Fix(
         f"merge {last - first + 1} RUNs, so that what they delete never reaches a layer",
         edits,

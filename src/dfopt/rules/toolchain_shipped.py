@@ -3,10 +3,9 @@
 import posixpath
 from typing import Iterator, NamedTuple
 
-from dfopt import packages
-from dfopt.build import Build, Stage
+from dfopt import bases
+from dfopt.build import Build, Command, Stage
 from dfopt.rule import Finding, Given, Related, Saving
-from dfopt.shell import Simple, simple_commands
 from dfopt.source import Span
 
 
@@ -79,10 +78,7 @@ def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:
     """The tool chains that an image ships: by its base image, or by packages that no later command of the same RUN removes."""
     found: dict[str, tuple[Span, str]] = {}
     bottom = chain[-1]
-    repository = (bottom.image or bottom.base.text).partition("@")[0]
-    head, slash, tail = repository.rpartition("/")
-    repository = (head + slash + tail.partition(":")[0]).removeprefix("docker.io/").removeprefix("library/")
-    tag = tail.partition(":")[2]
+    repository, tag = bases.repository_of(bottom.image or bottom.base.text)
     language = _IMAGES.get(repository)
     if language is None and repository in ("eclipse-temurin", "openjdk", "amazoncorretto") and "jre" not in tag:
         language = "Java"
@@ -93,7 +89,7 @@ def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:
             run = build.run(index)
             if run is None or run.script.opaque is not None:
                 continue
-            uses = [use for simple, _ in simple_commands(run.script) if (use := packages.recognise(simple)) is not None]
+            uses = [command.use for command in run.commands if command.use is not None]
             if any(use.action == "remove" for use in uses):
                 continue
             for use in uses:
@@ -115,17 +111,18 @@ def _builds(build: Build, chain: list[Stage]) -> Iterator[_Built]:
             run = build.run(index)
             if run is None or run.script.opaque is not None:
                 continue
-            for simple, _ in simple_commands(run.script):
-                language = _language(simple)
+            for command in run.commands:
+                simple = command.simple
+                language = _language(command)
                 if language is not None:
                     words = [word.text for word in simple.words if not word.text.startswith("-")]
                     label = " ".join(words[:2]) if len(" ".join(words[:2])) < 40 else words[0]
                     yield _Built(index, run.span(simple.start, simple.end), label, language)
 
 
-def _language(simple: Simple) -> str | None:
+def _language(command: Command) -> str | None:
     """What a command builds, None where it builds nothing."""
-    use = packages.recognise(simple)
+    simple, _, use = command
     if use is not None:
         manager = use.manager.name
         if manager in _MANAGERS:
@@ -136,7 +133,7 @@ def _language(simple: Simple) -> str | None:
         if manager == "pip" and use.action == "install":
             return "Python"
         return None
-    name = posixpath.basename(simple.words[0].value or "") if simple.words else ""
+    name = posixpath.basename(command.name or "")
     if name in ("npx", "pnpx", "bunx"):
         name = simple.words[1].value or "" if len(simple.words) > 1 else ""
     if name in _NODE_BUILDERS:
