@@ -4,6 +4,7 @@ import io
 import itertools
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -310,6 +311,7 @@ def test_a_file_that_does_not_change_is_not_written(here: Path, call: Call, monk
     assert call("fix")[0] == 0
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not here to apply the patch")
 def test_diff_writes_nothing_and_is_a_patch(here: Path, call: Call) -> None:
     path = here / "Dockerfile"
     original = b"\xef\xbb\xbfFROM  debian:12\r\n# caf\xe9 \xff\r\nRUN  echo \xe4\xb8\xad"
@@ -321,7 +323,7 @@ def test_diff_writes_nothing_and_is_a_patch(here: Path, call: Call) -> None:
     assert "\\ No newline at end of file\n" in out
     assert "would fix 2 in 1 file" in err
     patch = subprocess.run(
-        ["patch", "-p1", "--binary"],
+        ["git", "apply", "--whitespace=nowarn"],
         input=out.encode("utf-8", "surrogateescape"),
         cwd=here,
         capture_output=True,
@@ -452,3 +454,19 @@ def test_the_documentation_names_every_option_and_no_other() -> None:
     rows = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \| (\(`fix`\) )?", table, re.MULTILINE)
     documented = {flag: bool(only_fix) for flags, only_fix in rows for flag in re.findall("`([^`]+)`", flags)}
     assert documented == {flag: option.commands == ("fix",) for option in cli.OPTIONS for flag in option.flags}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams by the shell")
+def test_closed_streams(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(REFUSED)
+    environment = {**os.environ, "PYTHONPATH": SOURCES}
+    for words, code in {"check >&-": 1, "check 2>&-": 1, "fix - <&-": 2, "check >&- 2>&- <&-": 1}.items():
+        done = subprocess.run(
+            f'"{sys.executable}" -m dfopt {words}',
+            shell=True,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            timeout=60,
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False), (words, done.stderr)

@@ -1,6 +1,7 @@
 """Finding files as git and the user mean it, and replacing them whole or not at all."""
 
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -68,6 +69,7 @@ def test_a_walk_follows_no_folder_links_and_skips_what_is_not_the_users(here: Pa
     assert found(".") == [".devcontainer/Dockerfile", "src/Dockerfile"]
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not here to be asked")
 def test_gitignore_means_what_git_means(here: Path) -> None:
     subprocess.run(["git", "init", "-q"], check=True)
     tree(

@@ -3,6 +3,7 @@
 Exit codes: 0 clean, 1 findings, 2 wrong use or a file that cannot be read, 3 a fault of dfopt; the highest one wins.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -377,7 +378,7 @@ def _work(
         stdin = found.path == STDIN
         path = (arguments.values["stdin_filename"] or "<stdin>") if stdin else found.path
         try:
-            data = sys.stdin.buffer.read() if stdin else files.read(path)
+            data = _read_stdin() if stdin else files.read(path)
         except OSError as error:
             yield from fail(path, f"{path}: {_reason(error)}")
             continue
@@ -530,6 +531,12 @@ def _trace(error: Exception) -> str:
     import traceback
 
     return "".join(traceback.format_exception(error))
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:  # closed by whoever started the process
+        raise OSError(errno.EBADF, "standard input is closed")
+    return sys.stdin.buffer.read()
 
 
 def _write(stream: TextIO, text: str) -> None:
