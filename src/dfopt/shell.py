@@ -213,6 +213,8 @@ _DEEPEST = 50
 _CLOSING = frozenset(("then", "do", "done", "elif", "else", "esac", "fi", "}", "in"))
 _OPENING = frozenset(("if", "for", "while", "until", "case", "{", "!", "function", "select", "coproc", "time", "[[", "]]"))
 _RESERVED = _CLOSING | _OPENING
+# Reserved words that are hardly ever followed by a redirection or parenthesis without a blank.
+_ALONE = frozenset(("!", "function", "select", "coproc", "time", "[[", "]]"))
 # What may stand before a closing word without `;` between, as it ends with a reserved word or parenthesis itself.
 _BLOCKS = frozenset(("subshell", "group", "if", "for", "while", "until", "case"))
 # bash reads `name=(...)` as an array in the arguments of these (bash(1), DECLARE in SHELL BUILTIN COMMANDS).
@@ -222,7 +224,7 @@ _ORDINARY = r"[^ \t\n;&|()<>'\"\\$`*?\[{~#]"
 # A word that means itself, delimited by what does not need a closer look.
 _plain = re.compile(rf"[ \t]*({_ORDINARY}(?:{_ORDINARY}|\#)*+|\{{\}}?|\[\[?)(?=[ \t\n;&|)]|\Z)").match
 _keyword = re.compile(
-    r"[ \t]*(if|then|elif|else|fi|for|while|until|do|done|case|esac|\{|\})(?=[(<>])",
+    r"[ \t]*(if|then|elif|else|fi|for|while|until|do|done|case|esac|in|[{}!]|function|select|coproc|time|\[\[|\]\])(?=[(<>])",
 ).match
 _blank = re.compile(r"(?:[ \t]++|\\\n)*+").match
 _comment = re.compile(r"#[^\n]*+").match
@@ -245,9 +247,13 @@ _ansi_simple = re.compile(r"(?:[^\\]|\\[abefnrtv\\'\"])*+").fullmatch
 _assigning = re.compile(r"([A-Za-z_][A-Za-z0-9_]*+)(\[[^\]]*+\])?(\+?)=").match
 _subscripted = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+\[").match
 _simple_subscript = re.compile(r"\[(?:[A-Za-z0-9_]*|'[^'\\]*'|\"[^\"\\$`]*\")\]").fullmatch
+_element = re.compile(r"\[(?:[A-Za-z0-9_]+|'[^'\\]*'|\"[^\"\\$`]*\")\]\+?=").match
 _array_target = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=").fullmatch
 _redirecting = re.compile(r"([0-9]*+|\{[A-Za-z_][A-Za-z0-9_]*+\})(<<<|<<-?|<&|<>|<|>>|>&|>\||>|&>>?)").match
 _tilde = re.compile(r"(?:\A|[=:])~").search
+_unary = re.compile(r"-[a-hknoprstuvwxzGLNORS]").fullmatch
+_binary = re.compile(r"=|==|!=|=~|<|>|-(?:eq|ne|lt|le|gt|ge|nt|ot|ef)").fullmatch
+_TEST_ENDS = frozenset(("&&", "||", ")"))
 _regular_run = re.compile(r"[^ \t\n;&()<>'\"\\$`]++").match
 _test_operator = re.compile(r"&&|\|\||[()<>]").match
 _gap = re.compile(r"[ \t]++|\\\n|#[^\n]*+|(\n|;;&|;;|;&|&&|\|\||\|&|[;&|()]|[^ \t\n;&|()<>#\\]++)").match
@@ -277,7 +283,7 @@ class _Heredoc(NamedTuple):
 class _Reader:
     """Reads `text[pos:end]`; each method begins at `pos` and leaves it behind what it read."""
 
-    __slots__ = ("text", "end", "pos", "dialect", "bash", "depth", "substituting", "pending", "bodies", "comments", "alias", "continued")
+    __slots__ = ("text", "end", "pos", "dialect", "bash", "depth", "substituting", "pending", "bodies", "comments", "alias", "continued", "inside_body")
 
     def __init__(self, text: str, dialect: str, depth: int) -> None:
         self.text = text
@@ -292,6 +298,7 @@ class _Reader:
         self.comments: list[tuple[int, int]] = []
         self.alias = -1
         self.continued = False
+        self.inside_body = False
 
     def script(self) -> Script:
         script = self.commands(0)
@@ -408,14 +415,16 @@ class _Reader:
         negated = timed = False
         if match is not None:
             if match[1] == "time" and self.dialect in ("sh", "bash"):
-                if not self.bash:
+                if not self.bash or text.startswith(("(", "<", ">"), match.end(1)):
                     raise _Unsure("`time`, a keyword in bash only")
                 timed = True
                 match = self.after(match)
-                if match is not None and match[1] == "-p":
-                    match = self.after(match)
+                if match is not None and (match[1].startswith("-") or match[1] == "time"):
+                    raise _Unsure("option of `time`")
             if match is not None and match[1] == "!":
                 negated = True
+                if match.end(1) < end and text[match.end(1)] in "(<>":
+                    raise _Unsure(f"`{text[match.end(1)]}` behind `!`")
                 match = self.after(match)
                 if match is not None and match[1] in ("!", "time"):
                     raise _Unsure(f"`{match[1]}` behind `!`")
@@ -460,11 +469,15 @@ class _Reader:
         if keyword in _CLOSING:
             raise _Unsure(f"unexpected `{keyword}`")
         start = match.start(1)
+        if keyword in _ALONE and self.text[match.end(1) : match.end(1) + 1] in tuple("(<>"):
+            if self.dialect == "posix" and keyword != "!":
+                return self.simple()
+            raise _Unsure(f"`{self.text[match.end(1)]}` behind `{keyword}`")
         if keyword == "[[":
             if self.bash:
                 return self.test(start)
             return self.doubtful_test() if self.dialect != "posix" else self.simple()
-        if keyword == "]]" or keyword == "time":
+        if (keyword == "]]" and self.dialect in ("posix", "busybox")) or keyword == "time":
             return self.simple()
         self.pos = match.end(1)
         if keyword == "{":
@@ -536,7 +549,7 @@ class _Reader:
             pos = self.pos
             if self.continued:
                 self.joined(taken, not words)
-            if self.bash and words and text.startswith("(", pos) and words[0].text in _DECLARING and _array_target(taken.text):
+            if self.bash and words and not redirections and text.startswith("(", pos) and words[0].text in _DECLARING and _array_target(taken.text):
                 array = self.array()
                 pos = self.pos
                 taken = array._replace(text=text[taken.start : pos], start=taken.start)
@@ -553,7 +566,8 @@ class _Reader:
         """Refuses a word with a line continuation in it where it decides what the word is."""
         if self.text[self.pos : self.pos + 1] in tuple("<>("):
             raise _Unsure("line continuation before a redirection or parenthesis")
-        if first and (word.value is None or word.value in _RESERVED or "=" in word.value or word.value == "alias"):
+        inside = "\\\n" in word.text and (word.value is None or "=" in word.value or "[" in word.value)
+        if first and (inside or word.value == "alias" or word.value in _RESERVED):
             raise _Unsure("line continuation inside a command's first word")
 
     def assignment(self) -> Assignment:
@@ -601,10 +615,14 @@ class _Reader:
                 raise _Unsure("unclosed `(`")
             if text[self.pos] == ")":
                 break
+            if text[self.pos] == "[" and not _element(text, self.pos, self.end):
+                raise _Unsure("subscript inside an array")
             word = self.argument()
             names += word.names
             scripts += word.substitutions
         self.pos += 1
+        if text[self.pos : self.pos + 1] not in ("", " ", "\t", "\n", ";", "&", "|", ")"):
+            raise _Unsure("text behind an array")
         return Word(text[start : self.pos], None, None, start, self.pos, tuple(dict.fromkeys(names)), tuple(scripts))
 
     # Redirections
@@ -638,6 +656,8 @@ class _Reader:
             target = target._replace(glob=None)
         if operator in ("<<", "<<-"):
             self.heredoc(start, operator, target)
+        elif operator in ("<&", ">&") and target.text[0] == "-" and target.text != "-":
+            raise _Unsure(f"`{operator}{target.text}`, which bash splits behind `-`")
         return _new(Redirection, (operator, descriptor or None, target, None, start, target.end))
 
     def redirections(self) -> tuple[Redirection, ...]:
@@ -694,9 +714,9 @@ class _Reader:
         scripts: list[Script] = []
         value: str | None = body
         if not quoted and ("$" in body or "`" in body or "\\" in body):
-            self.pos, self.end = start, pos
+            self.pos, self.end, self.inside_body = start, pos, True
             self.expansions(names, scripts)
-            self.end = end
+            self.end, self.inside_body = end, False
             value = None
         elif strip_tabs:
             value = re.sub(r"^\t+", "", body, flags=re.MULTILINE)
@@ -957,8 +977,8 @@ class _Reader:
                 raise _Unsure("`[[`")
             value = word.text if word.text == "=~" else word.value
             words.append(word._replace(value=value, glob=None))
-        if not words:
-            raise _Unsure("empty `[[`")
+        if not _valid_test([word.text for word in words]):
+            raise _Unsure("`[[` without a valid expression")
         return self.compound("test", (), tuple(words), start)
 
     def regular_expression(self) -> Word:
@@ -1026,8 +1046,10 @@ class _Reader:
         if pos >= end or text[pos] in "\n;&|()#" or (text[pos] in "<>" and not (self.bash and text.startswith("(", pos + 1))):
             raise _Unsure("a word is missing")
         word = self.word(False)
-        if text.startswith("(", self.pos, end) or (self.continued and text.startswith(("<", ">"), self.pos, end)):
+        if text.startswith("(", self.pos, end):
             raise _Unsure("`(` behind a word")
+        if text.startswith(("<", ">"), self.pos, end) and (self.continued or word.text.isdigit() or word.text[0] == "{"):
+            raise _Unsure("redirection behind a word that may belong to it")
         return word
 
     def word(self, assigned: bool) -> Word:
@@ -1224,6 +1246,10 @@ class _Reader:
             if match[3] == "!":
                 names.append(parameter)
         first = text[pos : pos + 1]
+        if first not in tuple("}:-=?+%#") and not (first and first in "/[^,@"):
+            raise _Unsure("`${`")
+        if first == ":" and text[pos + 1 : pos + 2] in ("'", '"'):
+            raise _Unsure("`${` with quotes behind `:`")
         calculated = first == "[" or (first == ":" and text[pos + 1 : pos + 2] not in tuple("-+=?"))
         while True:
             match = _brace_run(text, pos, end)
@@ -1248,7 +1274,7 @@ class _Reader:
             elif character == "`":
                 self.backquote(quoted, scripts)
             elif character in "<>":
-                if not quoted and text.startswith("(", pos + 1):
+                if text.startswith("(", pos + 1):
                     raise _Unsure("process substitution inside `${`")
                 self.pos = pos + 1
             elif character == "\n":
@@ -1360,9 +1386,9 @@ class _Reader:
             if backslash == stop:
                 break
             following = text[backslash + 1]
-            if (following == '"' and quoted) or following == "\n":
+            if following == "\n" or (following == '"' and quoted and self.inside_body):
                 raise _Unsure("escape inside backquotes")
-            if following in "$`\\":
+            if following in "$`\\" or (following == '"' and quoted):
                 pieces.append(following)
                 places.append(backslash)
             else:
@@ -1380,6 +1406,37 @@ class _Reader:
 
 def _unescaped(match: "re.Match[str]") -> str:
     return _ANSI.get(match[1], match[1])
+
+
+def _valid_test(words: list[str]) -> bool:
+    """Whether the words between `[[` and `]]` are an expression (bash(1), Compound Commands)."""
+    position = nested = 0
+    while True:
+        # one primary, with what may stand before it
+        while position < len(words) and words[position] in ("!", "("):
+            nested += words[position] == "("
+            position += 1
+        rest = words[position : position + 3]
+        if not rest or rest[0] in _TEST_ENDS or rest[0] in "<>":
+            return False
+        if _unary(rest[0]):
+            if len(rest) < 2 or rest[1] in _TEST_ENDS:
+                return False
+            position += 2
+        elif len(rest) == 3 and _binary(rest[1]) and rest[2] not in _TEST_ENDS and rest[2] not in ("(", "<", ">"):
+            position += 3
+        else:
+            position += 1
+        while position < len(words) and words[position] == ")":
+            nested -= 1
+            position += 1
+        if nested < 0:
+            return False
+        if position == len(words):
+            return not nested
+        if words[position] not in ("&&", "||"):
+            return False
+        position += 1
 
 
 def _braces(shape: str) -> bool:
