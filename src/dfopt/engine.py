@@ -21,6 +21,9 @@ _IGNORE = re.compile(r"^[ \t]*#[ \t]*dfopt:[ \t]*ignore(-file)?[ \t]*(?:\[([^\]\
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|@@[A-Z_]+@@")
 
 
+_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
+
+
 class Report(NamedTuple):
     """What was found in a text, in order of place.
 
@@ -189,12 +192,13 @@ def lock(syntax: Syntax) -> str:
             name = image.removeprefix("docker.io/").partition("@")[0].partition(":")[0]
             if name not in ("docker/dockerfile", "docker/dockerfile-upstream"):
                 return f"the frontend `{image}` may read the file differently"
-    for instruction in syntax.instructions:
-        # RUN's own text may hold such tokens (`docker inspect -f '{{.Id}}'`), and so may labels and heredocs.
-        if instruction.name in ("RUN", "LABEL", "CMD", "ENTRYPOINT", "HEALTHCHECK", "ENV", "ONBUILD"):
-            continue
-        if _TEMPLATE.search(instruction.logical.text):
-            return "the file holds template tokens, so it is not what will be built"
+    if _TEMPLATE.search(syntax.source.text):
+        for instruction in syntax.instructions:
+            # What a command gets in quotes may hold such tokens (`docker inspect -f '{{.Id}}'`).
+            token = _TEMPLATE.search(_QUOTED.sub("", instruction.logical.text))
+            if token is not None:
+                line = syntax.source.line_of(instruction.span.start)
+                return f"`{token.group()}` in the instruction on line {line} is a template's, so this is not the text that will be built"
     return ""
 
 

@@ -706,7 +706,9 @@ def _read_arguments(instruction: Instruction) -> None:
         else:
             arguments = (text,)
             places = ((start, len(logical)),)
-        if kind is not None:
+        if kind is not None and not kind_text:
+            arguments, places, json = (), (), False  # BuildKit reads on only behind a word
+        elif kind is not None:
             arguments = (kind_text, *arguments)
             places = (kind, *places)
     elif name in ("ENV", "LABEL"):
@@ -1361,7 +1363,7 @@ def _check_onbuild(instruction: Instruction) -> _Fault:
     if inner._faults:
         start, end, message = inner._faults[0]
         return inner.logical.span(start, end), message
-    if inner.keyword.upper() in ("ONBUILD", "FROM", "MAINTAINER"):
+    if inner.keyword.strip(_BLANKS).upper() in ("ONBUILD", "FROM", "MAINTAINER"):
         return inner.keyword_span, f"{inner.name} cannot stand behind ONBUILD -> remove it"
     return None
 

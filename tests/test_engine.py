@@ -1,0 +1,352 @@
+"""The engine: what it finds, what it suppresses, what it fixes, and that no fix gets away with a lie."""
+
+import random
+from typing import Callable, Iterator
+
+import pytest
+
+from dfopt import catalogue, engine
+from dfopt.build import Build
+from dfopt.engine import check, fix
+from dfopt.rule import (
+    AddsCommand,
+    AddsWord,
+    DropsCommand,
+    Effect,
+    Finding,
+    Fix,
+    Given,
+    Info,
+    Moves,
+    Rule,
+)
+from dfopt.source import Edit, Source, Span
+
+TEXT = """\
+# syntax=docker/dockerfile:1
+ARG VERSION=1
+FROM debian:bookworm-slim AS base
+# the tools
+ENV A=1 B=2
+USER app
+WORKDIR /srv
+RUN first one && \\
+    # in between
+    second two
+COPY --chown=1:1 a.txt b.txt /srv/
+RUN third
+LABEL k=v
+EXPOSE 80
+CMD ["serve"]
+FROM base
+COPY --from=base /srv/a.txt /a.txt
+ENTRYPOINT ["run"]
+"""
+
+
+def rule(code: str, check: Callable[[Build, Given], Iterator[Finding]], severity: str = "warning") -> Rule:
+    return Rule(Info(code, f"rule-{code.lower()}", severity, True, "0.1.0", (), (), "a rule of the tests", "safe"), check)
+
+
+def replacing(old: str, new: str, *effects: Effect, safe: bool = True, code: str = "DF999") -> Rule:
+    """A rule whose fix replaces one text by another, and declares `effects`."""
+
+    def check(build: Build, given: Given) -> Iterator[Finding]:
+        at = build.syntax.source.text.find(old)
+        if at >= 0:
+            span = Span(at, at + len(old))
+            yield Finding(span, f"`{old}` is there -> `{new}`", Fix("replace", (Edit(span, new),), safe, "test", effects))
+
+    return rule(code, check)
+
+
+LIES = {
+    "a command changes": ("first one", "first 1"),
+    "a command goes": ("first one && \\\n    # in between\n    second two", "second two\n# in between"),
+    "an operator changes": ("first one && ", "first one ; "),
+    "a comment goes": ("# the tools\n", ""),
+    "a comment changes": ("# in between", "# else"),
+    "a variable changes": ("A=1", "A=2"),
+    "a variable goes": ("ENV A=1 B=2", "ENV A=1"),
+    "the user changes": ("USER app", "USER other"),
+    "the user goes": ("USER app\n", ""),
+    "the working directory changes": ("WORKDIR /srv\n", "WORKDIR /srv2\n"),
+    "a source goes": ("a.txt b.txt", "a.txt"),
+    "a destination changes": ("a.txt /a.txt", "a.txt /b.txt"),
+    "an owner changes": ("--chown=1:1", "--chown=2:2"),
+    "a base changes": ("debian:bookworm-slim", "debian:trixie-slim"),
+    "a stage is renamed": ("AS base", "AS other"),
+    "a reference goes": ("--from=base ", ""),
+    "a label changes": ("k=v", "k=w"),
+    "a port changes": ("EXPOSE 80", "EXPOSE 81"),
+    "the command changes": ('["serve"]', '["server"]'),
+    "the form of the command changes": ('CMD ["serve"]', "CMD serve"),
+    "the entry point goes": ('ENTRYPOINT ["run"]\n', ""),
+    "a step goes": ("RUN third\n", ""),
+    "a step moves": (
+        "COPY --chown=1:1 a.txt b.txt /srv/\nRUN third\n",
+        "RUN third\nCOPY --chown=1:1 a.txt b.txt /srv/\n",
+    ),
+    "a step leaves the reach of a variable": ("LABEL k=v\n", "LABEL k=v\nRUN third\n"),
+    "a directive goes": ("# syntax=docker/dockerfile:1\n", "\n"),
+    "a directive changes": ("dockerfile:1\n", "dockerfile:1.4\n"),
+    "a global argument changes": ("VERSION=1", "VERSION=2"),
+    "a stage comes in": ("FROM base\n", "FROM scratch AS new\nFROM base\n"),
+    "the file is refused": ("RUN third\n", "RUN\n"),
+    "an instruction is swallowed": ("RUN third\n", "RUN third \\\n"),
+    "a flag comes in": ("RUN third", "RUN --network=none third"),
+    "a comment becomes a directive": ("# syntax=docker/dockerfile:1\n", "# syntax=docker/dockerfile:1\n# escape=`\n"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), LIES.values(), ids=LIES.keys())
+def test_a_fix_that_does_more_than_it_declares_is_undone(old: str, new: str) -> None:
+    assert old in TEXT
+    result = fix(Source(TEXT), [replacing(old, new)])
+    assert result.source.text == TEXT
+    assert not result.applied
+    assert [fault.codes for fault in result.faults] == [("DF999",)]
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        DropsCommand(5, 0),
+        DropsCommand(4, 7),
+        AddsCommand(4, None, "&&", ("other",)),
+        AddsWord(4, 3, ("x",)),
+        Moves(4, 99),
+    ],
+    ids=str,
+)
+def test_a_declared_effect_that_is_not_made_is_a_lie_too(effect: Effect) -> None:
+    result = fix(Source(TEXT), [replacing("LABEL k=v", "LABEL  k=v", effect)])
+    assert result.source.text == TEXT
+    assert result.faults
+
+
+def test_what_is_declared_is_made() -> None:
+    build = Build(engine.parse(Source(TEXT)))
+    run = next(index for index, one in enumerate(build.instructions) if one.name == "RUN")
+    result = fix(Source(TEXT), [replacing("second two", "second two && third 3", AddsCommand(run, None, "&&", ("third", "3")))])
+    # The text comes again and again, so the rule does not rest, which is a fault of its own.
+    assert result.faults
+    result = fix(Source(TEXT), [replacing("second two", "second deux", _drop(build, run), _add(run))])
+    assert "second deux" in result.source.text
+    assert not result.faults
+    assert [applied.line for applied in result.applied] == [10]
+
+
+def _drop(build: Build, run: int) -> Effect:
+    return DropsCommand(run, 1)
+
+
+def _add(run: int) -> Effect:
+    return AddsCommand(run, 0, "&&", ("second", "deux"))
+
+
+def test_white_space_and_layout_may_change() -> None:
+    result = fix(Source(TEXT), [replacing("first one && \\\n    # in between\n    second two", "first   one \\\n  # in between\n  && second two")])
+    assert "\n  && second two" in result.source.text
+    assert not result.faults
+
+
+def test_rules_that_undo_each_other_change_nothing() -> None:
+    rules = [replacing("LABEL k=v", "LABEL  k=v", code="DF997"), replacing("LABEL  k=v", "LABEL k=v", code="DF998")]
+    result = fix(Source(TEXT), rules)
+    assert result.source.text == TEXT
+    assert not result.applied
+    assert result.faults
+    assert "rest" in result.faults[-1].message
+
+
+def test_a_rule_that_goes_on_for_ever_is_stopped() -> None:
+    result = fix(Source(TEXT), [replacing("LABEL ", "LABEL  ")])
+    assert result.source.text == TEXT
+    assert "rest" in result.faults[-1].message
+
+
+def test_one_wrong_fix_does_not_stop_the_others() -> None:
+    rules = [replacing("USER app", "USER other", code="DF998"), replacing("EXPOSE 80", "EXPOSE  80", code="DF997")]
+    result = fix(Source(TEXT), rules)
+    assert result.source.text == TEXT.replace("EXPOSE 80", "EXPOSE  80")
+    assert [fault.codes for fault in result.faults] == [("DF998",)]
+    assert [applied.code for applied in result.applied] == ["DF997"]
+
+
+def test_fixes_that_overlap_come_one_after_the_other() -> None:
+    rules = [
+        replacing("EXPOSE 80\n", "EXPOSE  80\n", code="DF998"),
+        replacing("EXPOSE 80\nCMD ", "EXPOSE 80\nCMD\t", code="DF997"),
+    ]
+    result = fix(Source(TEXT), rules)
+    assert not result.faults
+    assert [applied.code for applied in result.applied] == ["DF997", "DF998"]
+    assert [applied.round for applied in result.applied] == [1, 2]
+
+
+def test_unsafe_fixes_are_made_only_when_asked_for() -> None:
+    unsafe = replacing("EXPOSE 80", "EXPOSE  80", safe=False)
+    assert fix(Source(TEXT), [unsafe]).source.text == TEXT
+    assert fix(Source(TEXT), [unsafe], unsafe=True).source.text != TEXT
+
+
+def test_a_refused_file_is_reported_and_left() -> None:
+    text = TEXT + "FROB x\nRUN\n"
+    result = fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")])
+    assert result.source.text == text
+    assert result.report.refused
+    assert {diagnostic.code for diagnostic in result.report.diagnostics} == {"DF801"}
+    assert not result.faults
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["# syntax=example.com/frontend:1\n", "# syntax=docker/dockerfile-copy\n"],
+)
+def test_a_foreign_frontend_is_checked_and_not_fixed(first: str) -> None:
+    text = first + TEXT.partition("\n")[2]
+    result = fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")])
+    assert result.source.text == text
+    assert "frontend" in result.report.diagnostics[0].refusal
+    assert result.report.locked
+
+
+@pytest.mark.parametrize("first", ["docker/dockerfile", "docker.io/docker/dockerfile:1.7-labs", "docker/dockerfile-upstream:master"])
+def test_dockers_own_frontends_are_known(first: str) -> None:
+    text = f"# syntax={first}\n" + TEXT.partition("\n")[2]
+    assert fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")]).source.text != text
+
+
+@pytest.mark.parametrize(
+    "line", ["FROM {{ base }}", "COPY {% if x %}a{% endif %} /a", "FROM <%= base %>", "WORKDIR @@HOME@@", "RUN pip install x=={{ v }}"]
+)
+def test_a_template_is_checked_and_not_fixed(line: str) -> None:
+    text = TEXT.replace("FROM base\n", f"FROM base\n{line}\n") if not line.startswith("FROM") else line + "\nEXPOSE 80\n"
+    result = fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")])
+    assert result.source.text == text
+
+
+def test_go_templates_in_commands_are_no_template() -> None:
+    text = TEXT.replace("third", "docker inspect -f '{{.Id}}' x")
+    assert fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")]).source.text != text
+
+
+# ------------------------------------------------------------------------------------------------------ suppression
+
+
+def on(*words: str) -> Rule:
+    """A rule that finds each of `words`."""
+
+    def check(build: Build, given: Given) -> Iterator[Finding]:
+        text = build.syntax.source.text
+        for word in words:
+            at = text.find(word)
+            if at >= 0:
+                yield Finding(Span(at, at + len(word)), f"`{word}` is there")
+
+    return rule("DF999", check)
+
+
+def codes(text: str, *rules: Rule) -> list[str]:
+    engine_rules = [Rule(info, lambda build, given: iter(())) for info in catalogue.infos() if info.code == "DF901"]
+    return [diagnostic.code for diagnostic in check(Source(text), [*rules, *engine_rules]).diagnostics]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "# dfopt: ignore[DF999]",
+        "#dfopt:ignore[df999] because",
+        "# dfopt: ignore[rule-df999]",
+        "# dfopt: ignore[DF101, DF999] why",
+        "# dfopt: ignore",
+        "  # DFOPT: Ignore[DF999]",
+    ],
+)
+def test_a_comment_suppresses(comment: str) -> None:
+    assert codes(f"FROM a\n{comment}\nRUN bad\n", on("bad")) == []
+
+
+def test_a_comment_reaches_over_empty_lines_and_comments_to_its_instruction_only() -> None:
+    assert codes("FROM a\n# dfopt: ignore[DF999]\n\n# more\nRUN bad\n", on("bad")) == []
+    assert codes("FROM a\n# dfopt: ignore[DF999]\nRUN good\nRUN bad\n", on("bad")) == ["DF901", "DF999"]
+
+
+def test_a_comment_inside_a_continuation_suppresses() -> None:
+    assert codes("FROM a\nRUN one && \\\n    # dfopt: ignore[DF999]\n    bad\n", on("bad")) == []
+
+
+def test_a_whole_file_is_ignored() -> None:
+    assert codes("# dfopt: ignore-file[DF999]\nFROM a\nRUN bad\nRUN worse\n", on("bad", "worse")) == []
+
+
+def test_an_unused_comment_is_reported_where_its_rule_ran() -> None:
+    assert codes("FROM a\n# dfopt: ignore[DF999]\nRUN good\n", on("bad")) == ["DF901"]
+    assert codes("FROM a\n# dfopt: ignore[DF998]\nRUN good\n", on("bad")) == []
+
+
+def test_an_unused_comment_points_at_the_entry() -> None:
+    text = "FROM a\n# dfopt: ignore[DF101, DF999]\nRUN good\n"
+    engine_rules = [Rule(info, lambda build, given: iter(())) for info in catalogue.infos() if info.code == "DF901"]
+    (found,) = check(Source(text), [on("bad"), *engine_rules]).diagnostics
+    assert text[slice(*found.span)] == "DF999"
+
+
+# ----------------------------------------------------------------------------------------------------------- order
+
+
+def test_severities_are_set_by_code_and_name() -> None:
+    text = "FROM a\nRUN bad\n"
+    assert [one.severity for one in check(Source(text), [on("bad")], severities={"DF999": "error"}).diagnostics] == ["error"]
+    assert [one.severity for one in check(Source(text), [on("bad")], severities={"rule-df999": "info"}).diagnostics] == ["info"]
+    assert check(Source(text), [on("bad")], severities={"DF999": "off"}).diagnostics == ()
+
+
+def test_findings_stand_in_order_of_place() -> None:
+    text = "FROM a\nRUN bad\nRUN worse\n"
+    found = check(Source(text), [on("worse", "bad")]).diagnostics
+    assert [text[slice(*one.span)] for one in found] == ["bad", "worse"]
+
+
+NAIVE = """\
+FROM python:3.12-slim
+WORKDIR /app
+COPY . .
+RUN apt-get update
+RUN apt-get install -y gcc libpq-dev curl
+RUN pip install -r requirements.txt
+RUN curl -o /tmp/x.tgz https://example.com/x.tgz
+RUN tar xf /tmp/x.tgz -C /opt
+RUN rm /tmp/x.tgz
+# tidy
+RUN rm -rf /var/lib/apt/lists/*
+CMD ["python", "main.py"]
+"""
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_order_of_single_fixes_does_not_matter_for_rest(seed: int) -> None:
+    """Any subset of rules, its fixes made one at a time in any order, ends in a text that the subset leaves as it is."""
+    chance = random.Random(seed)
+    every = catalogue.rules(["ALL"])
+    subset = [one for one in every if chance.random() < 0.7]
+    source = Source(NAIVE)
+    for _ in range(60):
+        report = check(source, subset)
+        fixes = [one.fix for one in report.diagnostics if one.fix is not None]
+        if not fixes:
+            break
+        source = engine.apply_fix(source, chance.choice(fixes))
+    else:
+        pytest.fail("the fixes do not come to rest")
+    rested = fix(source, subset, unsafe=True)
+    assert rested.source.text == source.text
+    assert not rested.faults
+
+
+def test_all_rules_at_once_improve_a_naive_file() -> None:
+    result = fix(Source(NAIVE), catalogue.rules(["ALL"]), unsafe=True)
+    assert not result.faults
+    assert result.source.text.index("pip install") < result.source.text.index("COPY . .")
+    assert result.source.text.count("RUN") < NAIVE.count("RUN")
