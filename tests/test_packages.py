@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from dfopt import packages, shell, source, syntax
 from dfopt.shell import Simple
@@ -426,7 +427,9 @@ def test_recommended_packages_are_on(text: str) -> None:
     ("pip install --no-cache-dir x", True),
     ("pip --no-cache-dir install x", True),
     ("PIP_NO_CACHE_DIR=1 pip install x", True),
-    ("PIP_NO_CACHE_DIR=off pip install x", False),
+    ("PIP_NO_CACHE_DIR=off pip install x", True),
+        ("PIP_NO_CACHE_DIR= pip install x", False),
+        ("UV_NO_CACHE=0 uv sync", False),
     ("PIP_NO_CACHE_DIR=$X pip install x", False),
     ("env PIP_NO_CACHE_DIR=1 pip install x", True),
     ("uv pip install -n x", True),
@@ -470,7 +473,7 @@ def test_development_dependencies_are_left_out(text: str, production: bool) -> N
 @pytest.mark.parametrize(("text", "fetches", "needs"), [
     ("apt-get update", True, False),
     ("apt-get install x", False, True),
-    ("apt-get install ./x.deb", False, False),
+    ("apt-get install ./x.deb", False, True),
     ("apt-get install ./x.deb y", False, True),
     ("apt-get install -U x", True, False),
     ("apt-get upgrade", False, True),
@@ -605,6 +608,39 @@ def test_the_environment_of_one_command() -> None:
 ])  # fmt: skip
 def test_uncertain(text: str, uncertain: bool) -> None:
     assert use(text).uncertain is uncertain
+
+
+_ODD_WORDS = (
+    *packages._EXECUTABLES, "install", "add", "run", "cache", "clean", "--", "-", "-x", "-yq", "-o", "--no-cache", "--x=", "-D", "-D=", "=", "/p:A=b", "/",
+    "$X", '"$X"', '"-$X"', "-$X", "--a=$X", "--$X", "'a b'", "~/x", "*", "{a,b}", "+nightly", "a=b", "-m", "pip", "-e", "-f", "--all", '""', "$(x)", '"`x`"',
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(strategies.lists(strategies.sampled_from(_ODD_WORDS), min_size=1, max_size=8))
+def test_reading_never_fails_and_loses_no_word(words: list[str]) -> None:
+    script = shell.read(" ".join(words), "bash")
+    for simple, _ in shell.simple_commands(script):
+        packages.touches_only_its_words(simple)
+        found = packages.recognise(simple)
+        if found is None:
+            continue
+        check_places(found)
+        for name in (
+            "no_cache",
+            "no_recommends",
+            "production",
+            "fetches_lists",
+            "needs_lists",
+            "fills_caches",
+            "empties",
+            "reads_project",
+        ):
+            getattr(found, name)
+        operands = {id(word) for word in found.operands}
+        options = {option.index for option in found.options}
+        assert found.uncertain or all(word.value is not None or word.text[0] not in "$*" for word in found.operands)
+        assert not any(id(simple.words[index]) in operands for index in options)
 
 
 # --- The table. ---

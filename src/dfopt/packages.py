@@ -123,10 +123,9 @@ class Use(NamedTuple):
     @property
     def no_cache(self) -> bool:
         """Whether it keeps no cache, by an option or a variable of its own (`PIP_NO_CACHE_DIR=1 pip install`)."""
-        return any(_matches(option, flag) for option in self.options for flag in self.manager.no_cache_flags) or any(
-            name in self.manager.no_cache_variables and value is not None and value.lower() in _TRUE
-            for name, value in self.environment
-        )
+        if any(_matches(option, flag) for option in self.options for flag in self.manager.no_cache_flags):
+            return True
+        return any(switches_cache_off(self.manager, name, value) for name, value in self.environment)
 
     @property
     def production(self) -> bool:
@@ -155,16 +154,10 @@ class Use(NamedTuple):
 
     @property
     def needs_lists(self) -> bool:
-        """Whether it fails, or finds nothing, where no earlier command fetched the lists."""
+        """Whether it may read lists that an earlier command fetched (a local package's dependencies are looked up there too)."""
         if self.manager.refresh != "command" or self.no_cache or self.fetches_lists:
             return False
-        if self.action in ("install", "upgrade", "download"):
-            return (
-                any(_local(word) is not True for word in self.operands)
-                or self.action == "upgrade"
-                or self.verb == "build-dep"
-            )
-        return self.action == "query"
+        return self.action in ("install", "upgrade", "download", "query")
 
     @property
     def fills_caches(self) -> bool:
@@ -212,6 +205,19 @@ class Use(NamedTuple):
 _TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
 _FALSE = frozenset(("0", "false", "no", "off", "disable", "without"))
 _BOOLEANS = frozenset(("yes", "true", "with", "on", "enable", "no", "false", "without", "off", "disable"))
+
+
+def switches_cache_off(manager: Manager, name: str, value: str | None) -> bool | None:
+    """Whether an environment variable of this value switches a manager's cache off; None where the value is not known."""
+    if name not in manager.no_cache_variables:
+        return False
+    if value is None:
+        return None
+    if (
+        manager.name == "pip"
+    ):  # any value does, `off` and `0` too (pip's cmdoptions.py); one that is no boolean is an error
+        return value != ""
+    return value.lower() in _TRUE
 
 
 def _matches(option: Option, flag: str) -> bool:
@@ -1570,8 +1576,7 @@ _GRADLE_OPTIONS = """
     --include-build= -M=|--write-verification-metadata= -m|--dry-run --max-workers= --offline -P=|--project-prop=
     -p=/|--project-dir=/ --parallel --no-parallel --priority= --profile --project-cache-dir= -q|--quiet
     --refresh-dependencies --refresh-keys --export-keys --rerun-tasks -S|--full-stacktrace -s|--stacktrace --scan
-    --no-scan --status --stop -t|--continuous -u|--no-search-upward --update-locks= -U|--update-locks
-    -V|--show-version -v|--version --warning-mode= --watch-fs --no-watch-fs --write-locks -w|--warn
+    --no-scan --status --stop -t|--continuous -u|--no-search-upward --update-locks=     -V|--show-version -v|--version --warning-mode= --watch-fs --no-watch-fs --write-locks -w|--warn
     -x=|--exclude-task= --tests= --configuration= --gradle-version= --distribution-type=
     --gradle-distribution-sha256-sum= --type= --dsl= --rerun --task= --all --args= --test-framework= --fail-fast
     --problems-report --no-problems-report --non-interactive --isolated-projects --package= --project-name=
@@ -2326,6 +2331,7 @@ def _read(
                 reader.table = _merged(name, written)
             if verbatim and verb is not None and text == verb and grammar.other is not None and verb not in verbs:
                 operands.extend(words[index + 1 :])
+                uncertain = uncertain or any(_static(item)[2] for item in words[index + 1 :])
                 break
             index += 1
             continue
@@ -2334,6 +2340,7 @@ def _read(
         index += 1
         if verbatim:
             operands.extend(words[index:])
+            uncertain = uncertain or any(_static(item)[2] for item in words[index:])
             break
         if (
             "go" in grammar.style.split()
