@@ -1,0 +1,1 @@
+"""Proofs of fixes by real builds, and the comparer of images that they stand on."""
