@@ -6,6 +6,7 @@ from typing import Iterable, Iterator, NamedTuple
 from dfopt import packages
 from dfopt.build import Build, Command, Run, Stage, State, Variables, mount_options
 from dfopt.packages import Use
+from dfopt.rule import Saving
 from dfopt.shell import Simple, Step, Word
 
 
@@ -106,6 +107,20 @@ def mounted(build: Build, index: int, path: str) -> bool:
     return False
 
 
+# The lists of main with updates and security; `docs/safety.md` says how figures are measured.
+_DEBIAN_LISTS = (19_854_157, "measured on debian bookworm, 2026-11-21")
+_UBUNTU = frozenset(("ubuntu", "eclipse-temurin", "nvidia/cuda", "pytorch/pytorch", "swift"))
+
+
+def saving(build: Build, one: Brought, text: str) -> Saving:
+    """What a layer without `one` saves, with its size where that was measured: apt's lists on Debian's images."""
+    base = build.state(one.instruction).base
+    debian = base is not None and base.distribution == "debian" and base.repository not in _UBUNTU
+    if one.kind == "lists" and debian and one.use is not None and one.use.manager.family == "apt":
+        return Saving(text, *_DEBIAN_LISTS)
+    return Saving(text)
+
+
 def brought(build: Build, index: int) -> list[Brought]:
     """What instruction `index` leaves in its layer when it is done: package lists and caches, downloads, copied files."""
     found = written(build, index)
@@ -153,7 +168,8 @@ def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Broug
             path = packages.locate(folder, state.home, seen, use)
             if path is not None:
                 yield Brought(index, "lists", path, use.command.start, use.command.end, use)
-    if use.fills_caches and not (use.manager.family == "apt" and debian):
+    # A script that `npm run` starts may download, but that is not known.
+    if use.fills_caches and use.action not in ("run", "init") and not (use.manager.family == "apt" and debian):
         # Debian's and Ubuntu's images delete apt's archives after each install (/etc/apt/apt.conf.d/docker-clean).
         for folder in use.manager.caches:
             if folder.user and folder.user != ("root" if state.is_root else "other"):
@@ -359,7 +375,8 @@ def _command_touches(
     if use is not None:
         if use.manager.family in families:
             return ""
-        return _manager_touches(use, state, paths, private) or (where if here and use.manager.family not in _SYSTEM else "")
+        works_here = use.manager.family not in _SYSTEM and (use.reads_project or use.action not in ("install", "upgrade", "download"))
+        return _manager_touches(use, state, paths, private) or (where if here and works_here else "")
     if simple.words and not packages.touches_only_its_words(simple):
         return f"it is not known what `{label}` reads and writes"
     name = posixpath.basename(command.name or "")

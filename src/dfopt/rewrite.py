@@ -131,7 +131,8 @@ def append_commands(build: Build, index: int, commands: Sequence[Added], operato
     length = len(source.line_text(line))
     layout = _layout(build, run)
     comments = any(added.comments for added in commands)
-    if layout is None and not comments and length + sum(len(f" {operator} {added.text}") for added in commands) <= WIDTH:
+    single = line == source.line_of(build.instructions[index].keyword_span.start)
+    if layout is None and single and not comments and length + sum(len(f" {operator} {added.text}") for added in commands) <= WIDTH:
         return Edit(Span(place, place), "".join(f" {operator} {added.text}" for added in commands))
     if run.heredoc and comments:
         return None
@@ -156,8 +157,10 @@ def insert_commands(build: Build, index: int, before: int, commands: Sequence[st
     place = run.span(run.script.steps[before].pipeline.start, run.script.steps[before].pipeline.end).start
     newline = build.syntax.source.newline if not run.heredoc else "\n"
     escape = "\\" if run.heredoc else build.syntax.escape
-    leading, indent = _layout(build, run) or (True, "    ")
+    leading, indent = _layout(build, run) or (operator != ";", "    ")
     joint = f" {escape}{newline}{indent}{operator} " if leading else f" {operator} {escape}{newline}{indent}"
+    if joint.startswith(" ;"):
+        joint = joint[1:]
     return Edit(Span(place, place), "".join(command + joint for command in commands))
 
 

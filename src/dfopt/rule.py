@@ -58,7 +58,8 @@ class DropsCommand(NamedTuple):
 
 
 class AddsCommand(NamedTuple):
-    """`words` is added to a RUN behind `after` (an index of a step of its script; None: at the end), joined by `operator`."""
+    """`words` is added to a RUN behind `after` (an index of a step of its script; None: at the end; -1: before the first), joined by
+    `operator`."""
 
     step: int
     after: int | None

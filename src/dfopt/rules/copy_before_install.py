@@ -142,6 +142,9 @@ def _split(
         veto = layers.touches(build, between, inside)
         if veto is not None:
             return None, veto.why
+    written = build.instructions[copied].arguments[-1]
+    if build.absolute(written, index) != build.absolute(written, copied):
+        return None, f"behind the WORKDIR that follows, `{written}` is another folder"
     groups: dict[str, list[str]] = {}
     for file in files:
         path = posixpath.normpath(posixpath.join(workdir, file))

@@ -5,7 +5,7 @@ from typing import Iterator
 from dfopt import layers, rewrite
 from dfopt.build import Build, Stage
 from dfopt.layers import Brought
-from dfopt.rule import AddsCommand, Finding, Fix, Given, Removes, Saving
+from dfopt.rule import AddsCommand, Finding, Fix, Given, Removes
 
 # How each family's lists are deleted by those who know it; the others by their own command (`dnf clean all`).
 _COMMANDS = {"apt": ("rm", "-rf", "/var/lib/apt/lists/*")}
@@ -34,7 +34,7 @@ def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
     span = run.span(one.start, one.end)
     name = f"{use.manager.name} {use.verb}"
     message = f"`{name}` leaves its package lists in the layer -> delete them in the same RUN with `{command}`"
-    saves = Saving("the package lists")
+    saves = layers.saving(build, one, "the package lists")
     if use.action == "update" and not any(
         other.command.start > one.start and other.manager.family == use.manager.family for other in layers.uses(run)
     ):

@@ -5,7 +5,8 @@ from typing import Iterator
 from dfopt import layers, rewrite
 from dfopt.build import Build, Stage
 from dfopt.layers import Brought, Cleaning
-from dfopt.rule import AddsCommand, DropsCommand, Effect, Finding, Fix, Given, Layers, MergesRuns, Related, Saving
+from dfopt.rule import AddsCommand, DropsCommand, Effect, Finding, Fix, Given, Layers, MergesRuns, Related
+from dfopt.source import Edit
 
 _WHAT = {"lists": "package lists", "cache": "package cache", "download": "download", "copy": "files"}
 
@@ -47,7 +48,7 @@ def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden:
     command = " ".join(word.text for word in cleaning.simple.words)
     what = _WHAT[origin.kind]
     related = (Related(instruction.keyword_span, f"the layer of this {instruction.name} keeps `{origin.path}`"),)
-    saves = Saving(f"the {what} that the layer of line {line} keeps")
+    saves = layers.saving(build, origin, f"the {what} that the layer of line {line} keeps")
     if origin.kind == "copy":
         advice = f"mount it for the one RUN that needs it (`RUN --mount=type=bind,source=...,target={origin.path}`)"
         if instruction.name == "ADD":
@@ -57,67 +58,73 @@ def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden:
     message = f"`{command}` is too late: the layer of line {line} keeps the {what} -> delete them in the same RUN"
     if what == "download":
         message = f"`{command}` is too late: the layer of line {line} keeps the file -> fetch, use and delete it in one RUN"
-    fix, refusal = _move(build, stage, index, cleaning, origin)
-    if fix is None:
-        fix, other = _merge(build, stage, origin.instruction, index)
-        refusal = "" if fix else f"{refusal}; {other}" if other else refusal
+    fix, refusal = _fix(build, stage, origin.instruction, index, cleaning)
     return Finding(span, message, fix, saves, related, refusal)
 
 
-def _move(build: Build, stage: Stage, index: int, cleaning: Cleaning, origin: Brought) -> tuple[Fix | None, str]:
-    """The clean-up put at the end of the RUN that it cleans, where nothing between works with what it deletes."""
-    if origin.instruction < stage.first:
+def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) -> tuple[Fix | None, str]:
+    """The clean-up in the layer that it cleans: moved to the end of RUN `first`; where steps between work with what it deletes,
+    to the last of them, which become one RUN with the first."""
+    if first < stage.first:
         return None, "it was brought in another stage, which others may use"
     if not cleaning.exact or cleaning.command is None:
         return None, "it is not known what all the command deletes, or when it runs"
-    for between in range(origin.instruction + 1, index + 1):
+    target, doubt = first, ""
+    for between in range(first + 1, last + 1):
         if build.instructions[between].name in ("USER", "SHELL"):
             return None, f"`{build.instructions[between].name}` stands between"
-        veto = layers.touches(build, between, cleaning.paths, cleaning.simple.start if between == index else None)
+        veto = layers.touches(build, between, cleaning.paths, cleaning.simple.start if between == last else None)
         if veto is not None:
-            return None, veto.why
-    dropped = rewrite.drop_command(build, index, cleaning.command)
-    if dropped is None:
-        return None, "the command cannot be taken out of its RUN without a change of when the others run"
-    words = tuple(word.text for word in cleaning.simple.words)
-    added = rewrite.append_commands(build, origin.instruction, [rewrite.Added(" ".join(words), dropped.comments)])
-    if added is None:
-        return None, "nothing can be added to that RUN without a change of meaning"
-    run = build.run(index)
-    effects: list[Effect] = [DropsCommand(index, cleaning.command), AddsCommand(origin.instruction, None, "&&", words)]
-    if run is not None and len(run.script.steps) == 1:
-        effects.append(Layers(stage.index, -1))
-    line = build.syntax.source.line_of(build.instructions[origin.instruction].keyword_span.start)
-    return Fix(
-        f"move `{' '.join(words)}` into the RUN on line {line}",
-        (added, *dropped.edits),
-        True,
-        "the image's files stay the same: nothing between works with what it deletes",
-        tuple(effects),
-    ), ""
+            target, doubt = between, veto.why
+    run = build.run(last)
+    if first < target == last - 1 and run is not None and len(run.script.steps) == 1 and not _why_not_one(build, target, last):
+        target = last
+    edits: tuple[Edit, ...] = ()
+    effects: list[Effect] = []
+    if target > first:
+        why = _why_not_one(build, first, target)
+        if why:
+            return None, f"{doubt}, and {why}"
+        edits = rewrite.merge_runs(build, range(first, target + 1))
+        effects += (MergesRuns(first, index) for index in range(first + 1, target + 1))
+    gone = target - first
+    if target < last:
+        dropped = rewrite.drop_command(build, last, cleaning.command)
+        if dropped is None:
+            return None, "the command cannot be taken out of its RUN without a change of when the others run"
+        words = tuple(word.text for word in cleaning.simple.words)
+        added = rewrite.append_commands(build, target, [rewrite.Added(" ".join(words), dropped.comments)])
+        if added is None:
+            return None, "nothing can be added to that RUN without a change of meaning"
+        edits = (*edits, added, *dropped.edits)
+        effects += (DropsCommand(last, cleaning.command), AddsCommand(target, None, "&&", words))
+        gone += run is not None and len(run.script.steps) == 1
+    if gone:
+        effects.append(Layers(stage.index, -gone))
+    line = build.syntax.source.line_of(build.instructions[first].keyword_span.start)
+    command = " ".join(word.text for word in cleaning.simple.words)
+    titles = []
+    if target > first:
+        titles.append(f"merge {target - first + 1} RUNs from line {line} on")
+    if target < last:
+        titles.append(f"move `{command}` into {'that RUN' if titles else f'the RUN on line {line}'}")
+    because = "the same commands run in the same order, joined by `&&`, and none leaves anything behind in the shell"
+    if target < last:
+        because = "nothing between works with what it deletes" + (f"; {because}" if target > first else "")
+    return Fix(" and ".join(titles), edits, True, f"the image's files stay the same: {because}", tuple(effects)), ""
 
 
-def _merge(build: Build, stage: Stage, first: int, last: int) -> tuple[Fix | None, str]:
-    """All RUNs from the one that brought the files to the one that deletes them as one, where they stand together."""
-    if first < stage.first:
-        return None, ""
+def _why_not_one(build: Build, first: int, last: int) -> str:
+    """Why the instructions `first` to `last` cannot become one RUN; "" where they can."""
     flags = [flag.text for flag in build.instructions[first].flags]
     for index in range(first, last + 1):
         instruction = build.instructions[index]
         line = build.syntax.source.line_of(instruction.keyword_span.start)
         if instruction.name != "RUN":
-            return None, f"`{instruction.name}` on line {line} stands between"
+            return f"`{instruction.name}` on line {line} stands between"
         if [flag.text for flag in instruction.flags] != flags:
-            return None, f"the RUN on line {line} has other flags"
+            return f"the RUN on line {line} has other flags"
         why = rewrite.why_not_merged(build, index)
         if why:
-            return None, f"the RUN on line {line} cannot be merged: {why}"
-    edits = rewrite.merge_runs(build, range(first, last + 1))
-    effects: tuple[Effect, ...] = (*(MergesRuns(first, index) for index in range(first + 1, last + 1)), Layers(stage.index, first - last))
-    return Fix(
-        f"merge {last - first + 1} RUNs, so that what they delete never reaches a layer",
-        edits,
-        True,
-        "the same commands run in the same order, joined by `&&`, and none leaves anything behind in the shell",
-        effects,
-    ), ""
+            return f"the RUN on line {line} cannot be merged: {why}"
+    return ""
