@@ -23,6 +23,7 @@ WITHIN_A_FLOOR = {
     ("syntax.py", "words.py"),
     ("packages.py", "shell.py"),
     ("normal.py", "rule.py"),
+    ("layers.py", "rule.py"),
     ("policy.py", "rule.py"),
     ("caches.py", "layers.py"),
     ("caches.py", "rewrite.py"),

@@ -1,4 +1,4 @@
-"""Writes what is derived: docs/rules.md from the pages, the map in docs/architecture.md, the examples in README.md.
+"""Writes what is derived: the list of rules, the map of modules, the pieces of code in the walk-through, README's examples.
 
     python tools/generate.py [--check]
 
@@ -92,6 +92,31 @@ def module_sentences() -> dict[str, str]:
     return found
 
 
+def walk_through(text: str) -> str:
+    """docs/writing-a-rule.md with its pieces of a rule's module and page as they stand there now.
+
+    A piece is a fenced block with a path behind the language, then the name of a function, or the line that ends the piece.
+    """
+
+    def piece(match: re.Match[str]) -> str:
+        fence, language, path, what = match[1], match[2], match[3], match[4]
+        file = CHECKOUT / path
+        if not file.exists():
+            raise SystemExit(f"{path} is not there")
+        source = file.read_text(encoding="utf-8")
+        if language == "python":
+            nodes = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == what]
+            content = "\n".join(ast.get_source_segment(source, node) or "" for node in nodes)
+        else:
+            content, found, _ = source.partition(f"\n{what}\n")
+            content = content.rstrip("\n") if found else ""
+        if not content:
+            raise SystemExit(f"{path} has no `{what}`")
+        return f"{fence}{language} {path} {what}\n{content}\n{fence}"
+
+    return re.sub(r"^(`{3,})(\w+) (\S+/\S+) ([^\n]+)\n.*?^\1$", piece, text, flags=re.MULTILINE | re.DOTALL)
+
+
 def readme(text: str) -> str:
     """README.md with what dfopt says of the examples now."""
     parts = []
@@ -155,6 +180,7 @@ def _between(text: str, name: str, content: str) -> str:
 PARTS: dict[str, Callable[[str], str]] = {
     "docs/rules.md": rules_page,
     "docs/architecture.md": architecture,
+    "docs/writing-a-rule.md": walk_through,
     "README.md": readme,
 }
 
