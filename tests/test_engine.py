@@ -21,6 +21,7 @@ from dfopt.rule import (
     Rule,
 )
 from dfopt.source import Edit, Source, Span
+from dfopt.syntax import parse
 
 TEXT = """\
 # syntax=docker/dockerfile:1
@@ -126,7 +127,7 @@ def test_a_declared_effect_that_is_not_made_is_a_lie_too(effect: Effect) -> None
 
 
 def test_what_is_declared_is_made() -> None:
-    build = Build(engine.parse(Source(TEXT)))
+    build = Build(parse(Source(TEXT)))
     run = next(index for index, one in enumerate(build.instructions) if one.name == "RUN")
     result = fix(Source(TEXT), [replacing("second two", "second two && third 3", AddsCommand(run, None, "&&", ("third", "3")))])
     # The text comes again and again, so the rule does not rest, which is a fault of its own.
@@ -225,6 +226,15 @@ def test_a_template_is_checked_and_not_fixed(line: str) -> None:
     text = TEXT.replace("FROM base\n", f"FROM base\n{line}\n") if not line.startswith("FROM") else line + "\nEXPOSE 80\n"
     result = fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")])
     assert result.source.text == text
+
+
+def test_an_instruction_that_may_have_swallowed_another_is_not_rewritten() -> None:
+    text = TEXT.replace("RUN third\n", "RUN third \\\n\nRUN fourth\n")
+    result = fix(Source(text), [replacing("third", "third  ")])
+    assert result.source.text == text
+    assert not result.faults
+    assert "swallowed" in result.report.diagnostics[0].refusal
+    assert fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")]).source.text != text
 
 
 def test_go_templates_in_commands_are_no_template() -> None:

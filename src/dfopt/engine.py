@@ -7,7 +7,7 @@ from dfopt import normal
 from dfopt.build import Build
 from dfopt.rule import Diagnostic, Effect, Finding, Fix, Given, Rule, Saving
 from dfopt.source import Source, Span, apply_edits
-from dfopt.syntax import Problem, Syntax, parse
+from dfopt.syntax import Instruction, Problem, Syntax, parse
 
 # Findings of the engine itself; their pages stand among the rules' pages.
 SYNTAX_ERROR = ("DF801", "syntax-error")
@@ -149,6 +149,7 @@ def _report(
         found = [_problem(problem, severities) for problem in syntax.problems if problem.fatal]
         return Report(source, tuple(found), True, locked), build
     lowered = source.text.lower()
+    doubtful = _doubtful(syntax)
     found = []
     ran: set[str] = set()
     for rule in rules:
@@ -159,18 +160,28 @@ def _report(
         ran.update((info.code.lower(), info.name))
         if info.triggers and not any(trigger in lowered for trigger in info.triggers):
             continue
-        found += [_diagnostic(rule, severity, finding, locked) for finding in rule.check(build, given)]
+        found += [_diagnostic(rule, severity, finding, locked, doubtful) for finding in rule.check(build, given)]
     if "dfopt:" in lowered:
         found = _suppress(syntax, found, ran, any(rule.info.code == UNUSED_IGNORE[0] for rule in rules), severities)
     found.sort(key=lambda one: (one.span, one.code, one.message))
     return Report(source, tuple(found), False, locked), build
 
 
-def _diagnostic(rule: Rule, severity: str, finding: Finding, locked: str) -> Diagnostic:
+def _doubtful(syntax: Syntax) -> list[Instruction]:
+    """The instructions that go on over an empty line: a forgotten continuation may have swallowed what follows, so nobody
+    rewrites them."""
+    return [one for one in syntax.instructions if any(one.span.start <= problem.span.start < one.span.end for problem in syntax.problems)]
+
+
+def _diagnostic(rule: Rule, severity: str, finding: Finding, locked: str, doubtful: list[Instruction]) -> Diagnostic:
     info = rule.info
     fix, refusal = finding.fix, finding.refusal
     if locked and fix is not None:
         fix, refusal = None, locked
+    for instruction in doubtful if fix is not None else ():
+        if any(edit.span.start < instruction.span.end and instruction.span.start < max(edit.span.end, edit.span.start + 1) for edit in fix.edits):
+            fix, refusal = None, f"`{instruction.keyword}` goes on over an empty line, so it may have swallowed another instruction"
+            break
     return Diagnostic(
         info.code, info.name, severity, finding.span, finding.message, fix, finding.saves, finding.related, refusal
     )
