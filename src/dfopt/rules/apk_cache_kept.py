@@ -1,0 +1,242 @@
+"""Alpine's package index left in a layer by `apk add` without `--no-cache`, and what that flag makes needless."""
+
+import re
+from itertools import pairwise
+from typing import Iterator
+
+from dfopt import bases, caches, layers, rewrite
+from dfopt.build import Build, Run, Stage
+from dfopt.packages import Use
+from dfopt.rule import AddsWord, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, Removes, Saving
+from dfopt.source import Edit
+
+_FOLDER = "/var/cache/apk"
+_GONE = (_FOLDER + "/**",)
+
+# These take `--no-cache` and then fetch the index themselves, into memory.
+_INSTALLING = ("install", "upgrade")
+_UPDATING = ("--update", "--update-cache")
+
+
+def check(build: Build, given: Given) -> Iterator[Finding]:
+    for stage in build.stages:
+        if not build.is_shipped(stage) or _is_old(build, stage):
+            continue
+        for index in stage.indexes:
+            run = build.run(index) if build.instructions[index].name == "RUN" else None
+            uses = [use for use in caches.uses(run) if use.manager.name == "apk"] if run is not None else []
+            if (
+                run is not None
+                and uses
+                and not layers.mounted(build, index, _FOLDER)
+                and not layers.mounted(build, index, "/etc/apk/cache")
+            ):
+                yield from _run(build, stage, index, run, uses)
+
+
+def _is_old(build: Build, stage: Stage) -> bool:
+    """Whether the base is an Alpine before 3.3, whose apk does not know the flag (its release notes)."""
+    while stage.base.stage is not None:
+        stage = build.stages[stage.base.stage]
+    repository, tag = bases.repository_of(stage.image or "")
+    version = re.match(r"(\d+)\.(\d+)", tag) if repository.endswith("alpine") else re.search(r"alpine(\d+)\.(\d+)", tag)
+    return version is not None and (int(version[1]), int(version[2])) < (3, 3)
+
+
+def _run(build: Build, stage: Stage, index: int, run: Run, uses: list[Use]) -> Iterator[Finding]:
+    adding = [
+        use
+        for use in uses
+        if use.action in _INSTALLING and not use.no_cache and not use.has("--cache-dir", "--no-network", "--root")
+    ]
+    updates = [use for use in uses if use.action == "update" and not use.no_cache]
+    saves = Saving("the package index of Alpine")
+    if not adding:
+        # What only updates: the index is for a later RUN, or for nobody.
+        if updates:
+            fix, refusal = _tidied(build, stage, index, run, uses, [], updates)
+            if fix is not None or refusal:
+                yield Finding(
+                    caches.span_of(run, updates[0]),
+                    "nothing installs from the index of `apk update` -> drop it",
+                    fix, saves, (), refusal,
+                )  # fmt: skip
+        return
+    removed = [
+        cleaning
+        for cleaning in layers.cleaned(build, index)
+        if any(layers.covers(path, _FOLDER) for path in cleaning.paths)
+    ]
+    last = max(use.command.start for use in (*adding, *updates))
+    tidy = any(cleaning.simple.start > last for cleaning in removed)
+    fix, refusal = _tidied(build, stage, index, run, uses, adding, updates)
+    for use in adding:
+        what = "needs its clean-up by hand" if tidy else "leaves the package index in the layer"
+        yield Finding(
+            caches.span_of(run, use),
+            f"`{caches.label(use)}` {what} -> add `--no-cache`",
+            fix,
+            None if tidy else saves,
+            (),
+            refusal,
+        )
+
+
+def _tidied(
+    build: Build, stage: Stage, index: int, run: Run, uses: list[Use], adding: list[Use], updates: list[Use]
+) -> tuple[Fix | None, str]:
+    """`--no-cache` put in, and what it makes needless taken out where nothing else needs the index."""
+    edits: list[Edit] = []
+    effects: list[Effect] = []
+    for use in adding:
+        verb = caches.behind_verb(use)
+        if verb is None:
+            return None, "it is not known where the flag may stand"
+        word = use.command.words[verb]
+        edits.append(rewrite.add_word_behind(run, word.start, word.end, "--no-cache"))
+        effects.append(AddsWord(index, word.end, ("--no-cache",)))
+    needed, certain = _needed(build, stage, index, run, uses, adding)
+    if needed and not updates and certain:
+        return None, needed
+    if not adding and needed and (certain or not any(use.action in _INSTALLING for use in uses)):
+        # The update is for those who may need it.
+        return None, ""
+    # Where something may need the index that an update of its own fetches, that update stays.
+    tidy = not needed or not updates or not adding
+    title = "add `--no-cache`" if adding else "drop `apk update`"
+    if tidy:
+        for use in adding:
+            for option in use.options:
+                word = use.command.words[option.index]
+                if option.canonical in _UPDATING and word.text in ("-U", *_UPDATING):
+                    edits.append(
+                        rewrite.drop_word(build, run, use.command.words[option.index - 1].end, word.start, word.end)
+                    )
+                    effects.append(DropsWord(index, word.start))
+        dropped = _dropped(build, stage, index, run, updates)
+        if dropped is not None:
+            edits += dropped[0]
+            effects += dropped[1]
+        elif not adding:
+            return None, "it cannot be taken out without a change of when the other commands run"
+    edits.sort()
+    if any(one.span.end > two.span.start for one, two in pairwise(edits)):
+        return None, "what becomes needless cannot be taken out in one go"
+    effects += [Removes(_GONE, image.index) for image in (stage, *build.children(stage))]
+    safe = not needed or bool(updates and adding)
+    because = "the flag fetches the index into memory" + (
+        "" if needed else ", and nothing else needs the one in the image"
+    )
+    return Fix(title, tuple(edits), safe, because if safe else f"to agree: {needed}", tuple(effects)), ""
+
+
+def _dropped(
+    build: Build, stage: Stage, index: int, run: Run, updates: list[Use]
+) -> tuple[list[Edit], list[Effect]] | None:
+    """The commands that the flag makes needless, taken out: updates, and the deletion of what nobody writes any more."""
+    edits: list[Edit] = []
+    effects: list[Effect] = []
+    commands: list[int] = []
+    words: list[tuple[Edit, Effect]] = []
+    steps = run.script.steps
+    for update in updates:
+        top = next(
+            (
+                number for number, step in enumerate(steps)
+                if len(step.pipeline.commands) == 1 and step.pipeline.commands[0] is update.command and not step.pipeline.negated
+            ),
+            None,
+        )  # fmt: skip
+        if top is None or update.command.redirections or update.command.assignments:
+            return None
+        commands.append(top)
+    if not _written_before(build, stage, index):
+        for cleaning in layers.cleaned(build, index):
+            inside = [path for path in cleaning.paths if (path + "/").startswith(_FOLDER + "/") and path != _FOLDER]
+            if inside and len(inside) == len(cleaning.paths) and cleaning.exact and cleaning.command is not None:
+                commands.append(cleaning.command)
+            elif inside and cleaning.simple.words[0].value == "rm":
+                before = cleaning.simple.words[0]
+                for word in cleaning.simple.words[1:]:
+                    if layers.path_of(word, build.state(index)) in inside:
+                        words.append(
+                            (
+                                rewrite.drop_word(build, run, before.end, word.start, word.end),
+                                DropsWord(index, word.start),
+                            )
+                        )
+                    before = word
+    for command in sorted(commands):
+        dropped = rewrite.drop_command(build, index, command)
+        if dropped is None or dropped.comments or len(commands) >= max(len(steps), 2):
+            return None
+        if len(steps) == 1:
+            effects.append(Layers(stage.index, -1))
+        edits += dropped.edits
+        effects.append(DropsCommand(index, command))
+    for edit, effect in words:
+        edits.append(edit)
+        effects.append(effect)
+    return edits, effects
+
+
+def _written_before(build: Build, stage: Stage, index: int) -> bool:
+    """Whether an earlier layer may hold an index, so that deleting it is not needless."""
+    root = stage
+    chain = [stage]
+    while root.base.stage is not None:
+        root = build.stages[root.base.stage]
+        chain.append(root)
+    if root.facts is None or root.facts.distribution != "alpine":
+        # Another image may hold one: only Alpine's own is known to have none.
+        return True
+    for one in chain:
+        for earlier in one.indexes:
+            if earlier >= index:
+                break
+            if build.instructions[earlier].name in ("RUN", "COPY", "ADD"):
+                run = build.run(earlier) if build.instructions[earlier].name == "RUN" else None
+                if run is not None and all(
+                    use.no_cache or use.action in ("remove", "query")
+                    for use in caches.uses(run)
+                    if use.manager.name == "apk"
+                ):
+                    if layers.touches(build, earlier, _GONE, families=("apk",)) is None:
+                        continue
+                elif layers.touches(build, earlier, _GONE) is None:
+                    continue
+                return True
+    return False
+
+
+def _needed(build: Build, stage: Stage, index: int, run: Run, uses: list[Use], adding: list[Use]) -> tuple[str, bool]:
+    """Why something else may need the index that this RUN fetches ("" where nothing does), and whether it certainly does."""
+    for use in uses:
+        if use not in adding and not use.no_cache and use.action not in ("update", "remove", "clean"):
+            return f"`apk {use.verb}` needs the index", True
+    state = build.state(index)
+    first = min(use.command.start for use in uses)
+    doubt = ""
+    cleaning = [one.simple for one in layers.cleaned(build, index)]
+    for command in run.commands:
+        if command.use is None and command.simple.start > first and command.simple not in cleaning:
+            doubt = doubt or layers.touches_here(command, state, _GONE)
+    for chain in ([*range(index + 1, stage.last + 1)], *([*child.indexes] for child in build.children(stage))):
+        for later in chain:
+            found = build.run(later) if build.instructions[later].name == "RUN" else None
+            fetched = False
+            for use in caches.uses(found) if found is not None else ():
+                if use.manager.name != "apk" or use.no_cache or use.action in ("remove", "clean"):
+                    continue
+                if use.fetches_lists:
+                    fetched = True
+                    break
+                return f"`apk {use.verb}` in a later RUN needs the index", True
+            if fetched:
+                break
+            if found is not None and not doubt:
+                veto = layers.touches(build, later, _GONE, families=("apk",))
+                # Deleting the index needs none.
+                cleans = any(layers.covers(path, _FOLDER) for one in layers.cleaned(build, later) for path in one.paths)
+                doubt = f"{veto.why}, and it may need the index" if veto is not None and not cleans else ""
+    return doubt, False

@@ -1,0 +1,461 @@
+"""Installs that download all again whenever their layer is built anew, where a cache mount would keep the downloads."""
+
+import posixpath
+import re
+from itertools import pairwise
+from typing import Iterator, NamedTuple
+
+from dfopt import bases, caches, layers, policy, rewrite
+from dfopt.build import Build, Run, Stage
+from dfopt.packages import Folder, Use
+from dfopt.rule import Adds, AddsCommand, AddsMount, Effect, Finding, Fix, Given, Removes, Saving
+from dfopt.source import Edit
+
+# What commands of these leave in the cache folder is not only a copy: later commands build from it, so all of them need the mount.
+_STORES = frozenset(("go", "cargo", "maven", "gradle", "nuget", "pnpm", "conda"))
+
+# What fills a cache; `npm run build` and its like do not.
+_FILLING = frozenset(("install", "upgrade", "download", "build"))
+
+# Options and variables by which a command takes all from the cache: the cache of a builder may be empty at any time, a layer's is not.
+_OFFLINE = {"cargo": ("--offline", "--frozen"), "nuget": ("--no-restore", "--no-build")}
+_OFFLINE_VARIABLES = {
+    "GOPROXY": "off", "CARGO_NET_OFFLINE": "true", "UV_OFFLINE": "1", "npm_config_offline": "true",
+    "NPM_CONFIG_OFFLINE": "true", "COMPOSER_DISABLE_NETWORK": "1", "YARN_ENABLE_OFFLINE_MODE": "1",
+}  # fmt: skip
+
+# Commands that put the cache elsewhere in a way that is not looked into: then the author has thought of it.
+_MOVED = re.compile(
+    r"\b(?:npm|yarn|pnpm|pip3?|bun|composer|poetry|conda|go|nuget)\s+(?:config\b|set\b|env\s+-w)[^&;|]*(?:cache|store|packages)",
+    re.I,
+)
+
+_DOCKER_CLEAN = (
+    ("rm", "-f", "/etc/apt/apt.conf.d/docker-clean"),
+    ("echo", "'Binary::apt::APT::Keep-Downloaded-Packages \"true\";'", "> /etc/apt/apt.conf.d/keep-cache"),
+)
+
+
+class _Member(NamedTuple):
+    """A RUN of one stage that works with the folders of one manager, and the mounts that it lacks."""
+
+    instruction: int
+    run: Run
+    use: Use
+    missing: tuple[tuple[Folder, str], ...]
+
+
+def check(build: Build, given: Given) -> Iterator[Finding]:
+    if policy.cache(build, given) != "mount":
+        return
+    for stage in build.stages:
+        groups: dict[tuple[str, ...], list[tuple[int, Run, Use]]] = {}
+        for index in stage.indexes:
+            run = build.run(index) if build.instructions[index].name == "RUN" else None
+            for use in caches.uses(run) if run is not None else ():
+                manager = use.manager
+                if run is not None and manager.mounts and (manager.enable is None or manager.family == "apt"):
+                    groups.setdefault(tuple(folder.path for folder in manager.mounts), []).append((index, run, use))
+        for group in groups.values():
+            yield from _group(build, given, stage, group)
+
+
+def _group(build: Build, given: Given, stage: Stage, group: list[tuple[int, Run, Use]]) -> Iterator[Finding]:
+    """The findings on one manager's commands in one stage; each carries the one fix for all of them."""
+    family = group[0][2].manager.family
+    lacking: dict[int, tuple[Run, Use]] = {}
+    for index, run, use in group:
+        if family == "apt" and use.action == "update":
+            filling = any(at == index and other.action in _FILLING for at, _, other in group)
+        else:
+            filling = _needs(use) if family in _STORES else use.action in _FILLING
+        # The command to speak of is the install, not the update before it.
+        known = lacking.get(index)
+        if filling and (known is None or known[1].action not in _FILLING) and not _has_mount(build, index, use):
+            lacking[index] = (run, use)
+    if not any(use.action in _FILLING for _, use in lacking.values()):
+        return
+    refusal, agree, members = _members(build, stage, lacking)
+    if not refusal and not policy.has_mounts(build):
+        refusal = f"the frontend `{policy.frontend(build)}` has no mounts"
+    if not refusal:
+        refusal, other = _why_not(build, stage, family, members, group)
+        agree = agree or other
+    fix: Fix | None = None
+    if not refusal:
+        fix, refusal = _fix(build, stage, family, members, agree)
+    for index, (run, use) in lacking.items():
+        where = " and ".join(
+            f"`{path}`" for member in members if member.instruction == index for _, path in member.missing
+        )
+        yield Finding(
+            caches.span_of(run, use),
+            f"`{caches.label(use)}` downloads all again whenever its layer is built anew -> mount a cache"
+            + (f" on {where}" if where else ""),
+            fix,
+            Saving("the downloads, at each rebuild on a builder that keeps its cache"),
+            (),
+            refusal,
+        )
+
+
+def _needs(use: Use) -> bool:
+    """Whether a command reads or fills the store of its manager."""
+    if use.action in _FILLING:
+        return True
+    return use.action == "run" and use.manager.family not in ("pnpm", "conda")
+
+
+def _has_mount(build: Build, index: int, use: Use) -> bool:
+    """Whether a RUN has a mount for a manager already: at or above its folder, or one that is called after it."""
+    for _, path in caches.places(build, index, use, use.manager.mounts):
+        if path is not None and layers.mounted(build, index, path):
+            return True
+    words = {use.manager.name, use.manager.family} | {
+        posixpath.basename(folder.path).strip(".") for folder in use.manager.mounts
+    }
+    words -= {"cache", "caches", "lists", "packages", "wrapper", "db"}
+    for mount in caches.mounts(build, index):
+        parts = set(re.split(r"[^a-z0-9]+", f"{mount.target} {mount.options.get('id', '')}".lower()))
+        if parts & {word.lower() for word in words}:
+            return True
+    return False
+
+
+def _members(build: Build, stage: Stage, lacking: dict[int, tuple[Run, Use]]) -> tuple[str, str, list[_Member]]:
+    """The RUNs with the folders to mount; why they are not known, or what must be agreed to, else ""."""
+    members = []
+    agree = ""
+    for index, (run, use) in lacking.items():
+        if use.manager.family == "go" and use.action == "download":
+            folders = use.manager.mounts[:1]
+        elif use.manager.name == "yarn":
+            folders = use.manager.mounts[:2]
+        else:
+            folders = use.manager.mounts
+        found = caches.places(build, index, use, folders)
+        if use.manager.name == "composer":
+            found = found[:1]
+            if not any(build.state(index).lookup(name)[0] for name in ("COMPOSER_CACHE_DIR", "COMPOSER_HOME")):
+                agree = "which folder Composer takes depends on what the home folder holds"
+        if not found or any(path is None for _, path in found):
+            return "it is not known where the cache is: that depends on the base image, the user or a variable", "", []
+        missing = tuple((folder, path) for folder, path in found if path is not None)
+        members.append(_Member(index, run, use, missing))
+        who = caches.owner(build, index)
+        if use.manager.family != "apt" and who.uid is None:
+            user = build.state(index).user
+            return (
+                f"the numeric id of the user{f' `{user}`' if user else ''} is not known, and a mount is root's",
+                "",
+                [],
+            )
+        if who.uid and any(who.home is None or posixpath.dirname(path) != who.home.rstrip("/") for _, path in missing):
+            agree = (
+                agree or "the folders above the mount are root's while the RUN works, where they do not exist already"
+            )
+    return "", agree, members
+
+
+def _why_not(
+    build: Build, stage: Stage, family: str, members: list[_Member], group: list[tuple[int, Run, Use]]
+) -> tuple[str, str]:
+    """Why there is no fix, and what must be agreed to where there is one."""
+    line = build.syntax.source.line_of
+    paths = tuple(dict.fromkeys(path for member in members for _, path in member.missing))
+    taken = layers.copied_from(build, stage, paths)
+    if taken is not None:
+        return f"the folder is needed: {taken.why}", ""
+    for member in members:
+        for use in caches.uses(member.run):
+            if use.manager.mounts == member.use.manager.mounts and use.prefix and use.prefix[0] == "sudo":
+                return "`sudo` may change the user and with it the folder", ""
+        why = _moved(build, member, family) or _refused_by_manager(build, member)
+        if why:
+            return why, ""
+        off = caches.switched_off(build.state(member.instruction), member.use)
+        if off:
+            return f"`{off}` is set, which switches the cache off", ""
+    for index, run, use in group:
+        why = _offline(build, index, use)
+        if why:
+            place = line(run.span(use.command.start, use.command.end).start)
+            return f"{why} (line {place}), and a cache may be empty at any time", ""
+    for index in _seeing(build, stage, members[0].instruction):
+        own = next((member for member in members if member.instruction == index), None)
+        why = caches.named(build, index, paths)
+        if why and (own is None or family not in _STORES):
+            return why, ""
+    if family == "apt":
+        return _why_not_apt(build, stage, members, group), ""
+    if family in _STORES:
+        return _why_not_store(build, stage, family, members, paths)
+    return "", ""
+
+
+def _seeing(build: Build, stage: Stage, first: int) -> list[int]:
+    return [first, *layers.later(build, first)]
+
+
+def _moved(build: Build, member: _Member, family: str) -> str:
+    """Why the folder may be another one than the variables say."""
+    for index in range(build.stages[_root(build, member.instruction)].first, member.instruction + 1):
+        run = build.run(index) if build.instructions[index].name == "RUN" else None
+        if run is not None and _MOVED.search(run.script.text):
+            return f"line {build.syntax.source.line_of(build.instructions[index].keyword_span.start)} configures where the cache is"
+    names = {"HOME", *(name for folder, _ in member.missing for name in folder.variables)}
+    for command in member.run.commands:
+        words = command.simple.words
+        set_here = {one.name for one in command.simple.assignments} if not words else set()
+        if words and words[0].value in ("export", "declare", "readonly"):
+            set_here = {word.text.partition("=")[0] for word in words[1:]}
+        if set_here & names:
+            return f"`{sorted(set_here & names)[0]}` is set inside the RUN"
+    return ""
+
+
+def _root(build: Build, index: int) -> int:
+    """The index of the stage at the bottom of an instruction's stage."""
+    stage = build.stage(index)
+    assert stage is not None, "a RUN in no stage"
+    while stage.base.stage is not None:
+        stage = build.stages[stage.base.stage]
+    return stage.index
+
+
+def _refused_by_manager(build: Build, member: _Member) -> str:
+    """What a manager does with its cache that a mount would break."""
+    use, state = member.use, build.state(member.instruction)
+    if use.manager.name == "uv":
+        mode = use.value_of("--link-mode")
+        is_set, value = state.lookup("UV_LINK_MODE") if not use.has("--link-mode") else (True, mode)
+        if is_set and value not in ("copy", "hardlink", "clone"):
+            return "uv may link to the cache instead of copying from it (`UV_LINK_MODE`)"
+    if use.manager.name == "pnpm" and re.search(
+        r"package[-_]import[-_]method|enable[-_]?global[-_]?virtual[-_]?store", build.syntax.source.text, re.I
+    ):
+        return "hard links and the global virtual store of pnpm do not reach into a mount"
+    if use.manager.name == "yarn":
+        text = build.syntax.source.text
+        if re.search(r"corepack|\.yarn\b|\.yarnrc\.yml|--immutable|yarn set version|berry", text, re.I):
+            return "Yarn 2 and later may run packages from this folder"
+    if use.manager.name == "composer" and use.verb.startswith("global"):
+        return "a mount in Composer's home may change where it installs global packages"
+    return ""
+
+
+def _offline(build: Build, index: int, use: Use) -> str:
+    """By what a command gets nothing from the network, "" where it may."""
+    for flag in build.instructions[index].flags:
+        if flag.name == "network" and flag.value == "none":
+            return "`--network=none`"
+    if use.has(*_OFFLINE.get(use.manager.family, ("--offline", "--cacheonly", "--cache-only"))):
+        return f"`{caches.label(use)}` counts on what an earlier command fetched"
+    state = build.state(index)
+    own = dict(use.environment)
+    for name, off in _OFFLINE_VARIABLES.items():
+        value = own[name] if name in own else state.lookup(name)[1]
+        if value is not None and value.lower() == off:
+            return f"`{name}={value}`"
+    return ""
+
+
+def _why_not_store(
+    build: Build, stage: Stage, family: str, members: list[_Member], paths: tuple[str, ...]
+) -> tuple[str, str]:
+    """Why a mount on a folder that later commands build from would break something: all who work with it must have the mount."""
+    root = build.stages[_root(build, members[0].instruction)]
+    tree = [root, *build.children(root)]
+    mounted = {member.instruction for member in members}
+    for one in tree:
+        for index in one.indexes:
+            if index in mounted or build.instructions[index].name not in ("RUN", "COPY", "ADD"):
+                continue
+            if any(layers.mounted(build, index, path) for path in paths):
+                continue
+            run = build.run(index)
+            for use in caches.uses(run) if run is not None else ():
+                if use.manager.family == family and _needs(use):
+                    return f"`{caches.label(use)}` in another stage works with it too", ""
+            veto = layers.touches(build, index, paths, families=(family,))
+            if veto is not None:
+                return f"{veto.why}, and it may need what the mount would hold", ""
+    for one in tree:
+        for index in one.indexes:
+            instruction = build.instructions[index]
+            if instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK") and re.search(
+                r"\b(?:go|cargo|mvnw?|gradlew?|dotnet run|dotnet watch|dotnet test|pnpm|conda|mamba)\b",
+                instruction.body.text,
+            ):
+                return "the image runs its packages from this folder, or may", ""
+    if any(build.is_shipped(one) for one in tree):
+        return "", "what is in the mount is not in the image: nothing may need it at run time"
+    return "", ""
+
+
+def _why_not_apt(build: Build, stage: Stage, members: list[_Member], group: list[tuple[int, Run, Use]]) -> str:
+    """Why mounts on apt's folders would break something: the lists must be fetched in the RUN that needs them."""
+    for index, run, use in group:
+        if not use.needs_lists:
+            continue
+        before = [
+            other
+            for at, _, other in group
+            if at == index and other.action == "update" and other.command.start < use.command.start
+        ]
+        if not before:
+            return f"`{caches.label(use)}` on line {build.syntax.source.line_of(caches.span_of(run, use).start)} has no update in its own RUN"
+    left = {one.path for member in members for one in layers.brought(build, member.instruction) if one.kind == "lists"}
+    if left:
+        for index in layers.later(build, members[0].instruction):
+            if any(index == member.instruction for member in members):
+                continue
+            veto = layers.touches(build, index, tuple(left), families=("apt",))
+            if veto is not None:
+                return f"{veto.why}, and it may need the lists"
+    return ""
+
+
+# ---------------------------------------------------------------------------------------------------------- the fix
+
+
+def _fix(build: Build, stage: Stage, family: str, members: list[_Member], agree: str) -> tuple[Fix | None, str]:
+    edits: list[Edit] = []
+    effects: list[Effect] = []
+    removed: dict[str, None] = {}
+    made: dict[str, None] = {}
+    for member in members:
+        values = []
+        for folder, path in member.missing:
+            value, told = _mount(build, stage, member, folder, path)
+            if not told and not agree:
+                agree = "other projects and other versions of the base image share the cache"
+            values.append(value)
+            removed[path] = None
+            made.update(dict.fromkeys(caches.above(build, member.instruction, path)))
+            effects.append(AddsMount(member.instruction, value))
+        edits.append(rewrite.add_flags(build, member.instruction, [f"--mount={value}" for value in values]))
+        for one in caches.contradictions(build, member.instruction, tuple(path for _, path in member.missing)):
+            if not one.edits:
+                return None, f"{one.what}, and {one.refusal}"
+            edits += one.edits
+            effects += one.effects
+    if family == "apt":
+        added, refusal = _keeping_archives(build, stage, members[0])
+        if refusal:
+            return None, refusal
+        if added is not None:
+            edits.append(added[0])
+            effects += added[1]
+            if build.is_shipped(stage):
+                agree = "the image's apt configuration changes: `docker-clean` goes, and archives are kept"
+    edits.sort()
+    if any(one.span.end > two.span.start for one, two in pairwise(edits)):
+        return None, "what contradicts the mount cannot be taken out in one go"
+    images = (stage, *build.children(stage))
+    gone = tuple(pattern for path in removed for pattern in (path, path + "/**"))
+    for image in images:
+        effects.append(Removes(gone, image.index))
+        # The folder itself stays as the empty place of the mount, or as the base image has it.
+        effects.append(Adds((*made, *gone), image.index))
+    where = " and ".join(f"`{path}`" for path in removed)
+    because = (
+        f"to agree: {agree}"
+        if agree
+        else "what is there is only a copy of what was downloaded, and nothing else reads it"
+    )
+    if not agree and family == "apt":
+        because = "this stage's files are thrown away, and each install fetches the lists in its own RUN"
+    if not agree and family in _STORES:
+        because = "every RUN that works with it gets the mount, and this stage's files are thrown away"
+    return Fix(f"mount a cache on {where}", tuple(edits), not agree, because, tuple(effects)), ""
+
+
+def _mount(build: Build, stage: Stage, member: _Member, folder: Folder, path: str) -> tuple[str, bool]:
+    """A mount's value, and whether its id tells apart all that the folder's content depends on."""
+    for index in stage.indexes:
+        if build.instructions[index].name == "RUN":
+            for mount in caches.mounts(build, index):
+                if mount.target == path:
+                    # The author's own mount of this folder: the same cache.
+                    return mount.value, True
+    who = caches.owner(build, member.instruction)
+    told = "project" not in folder.identity
+    name = "apt" if member.use.manager.family == "apt" else member.use.manager.name
+    leaf = posixpath.basename(path).strip(".")
+    identity = leaf if leaf.startswith(name) else f"{name}-{leaf}"
+    parts = []
+    if {"distribution", "language"} & set(folder.identity):
+        image = _image(build, stage)
+        told = told and image is not None
+        if image:
+            parts.append(image)
+        if "TARGETARCH" in dict(build.state(member.instruction).arguments):
+            parts.append("$TARGETARCH")
+    if who.uid:
+        parts.append(str(who.uid))
+    options = ["type=cache"]
+    if parts:
+        options.append("id=" + "-".join((identity, *parts)))
+    options.append(f"target={path}")
+    if member.use.manager.sharing != "shared":
+        options.append(f"sharing={member.use.manager.sharing}")
+    if who.uid:
+        options.append(f"uid={who.uid}")
+        if who.gid is not None:
+            options.append(f"gid={who.gid}")
+    return ",".join(options), told
+
+
+def _image(build: Build, stage: Stage) -> str | None:
+    """The image at the bottom of a stage in words that an id may hold (`python-3.12-slim`); None where it is not known."""
+    root = build.stages[_root(build, stage.first)]
+    if root.image is None or root.base.kind != "image":
+        return None
+    repository, tag = bases.repository_of(root.image)
+    digest = root.image.partition("@sha256:")[2][:12]
+    return re.sub(
+        r"[^A-Za-z0-9_.]+", "-", "-".join(filter(None, (posixpath.basename(repository), tag or digest or "latest")))
+    )
+
+
+def _keeping_archives(
+    build: Build, stage: Stage, member: _Member
+) -> tuple[tuple[Edit, tuple[Effect, ...]] | None, str]:
+    """The commands by which apt keeps what it downloads, before its first command; None where the file has seen to that."""
+    root = build.stages[_root(build, member.instruction)]
+    text = build.syntax.source.text[
+        build.instructions[root.first].span.start : build.instructions[member.instruction].span.end
+    ]
+    if "docker-clean" in text or "Keep-Downloaded-Packages" in text:
+        return None, ""
+    state = build.state(member.instruction)
+    if not (state.is_root or state.user is None):
+        return None, "only root can make apt keep its archives"
+    steps = member.run.script.steps
+    first = None
+    for number, step in enumerate(steps):
+        inner = [
+            command
+            for command in member.run.commands
+            if step.pipeline.start <= command.simple.start < step.pipeline.end
+        ]
+        if any(command.use is not None and command.use.manager.family == "apt" for command in inner):
+            first = number
+            break
+    if first is None:
+        return None, "it is not known when apt runs"
+    following = steps[first + 1].operator if first + 1 < len(steps) else ""
+    operator = steps[first].operator or "&&"
+    if operator not in ("&&", ";", "\n") or following == "||" or (first == 0 and following not in ("", "&&")):
+        return None, "nothing can be put before apt's first command without a change of when the others run"
+    if operator == "\n":
+        return None, "commands on lines of their own are not added to"
+    edit = rewrite.insert_commands(
+        build, member.instruction, first, [" ".join(words) for words in _DOCKER_CLEAN], operator
+    )
+    effects: list[Effect] = [AddsCommand(member.instruction, first - 1, operator, words) for words in _DOCKER_CLEAN]
+    for image in (stage, *build.children(stage)):
+        effects.append(Removes(("/etc/apt/apt.conf.d/docker-clean",), image.index))
+        effects.append(Adds(("/etc/apt/apt.conf.d/keep-cache",), image.index))
+    return (edit, tuple(effects)), ""
