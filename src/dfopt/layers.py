@@ -307,10 +307,12 @@ _PACKAGE_FOLDERS = ("/var/lib/apt/", "/var/cache/apt/", "/var/cache/apk/", "/var
 
 
 class Veto(NamedTuple):
-    """A step that may read or write a path: the index of its instruction, and why, in words."""
+    """A step that may read or write a path: the index of its instruction, and why, in words. `certain` is whether it does so
+    by what is known of it; else it is only not shown that it does not."""
 
     instruction: int
     why: str
+    certain: bool = True
 
 
 def touches(
@@ -326,7 +328,7 @@ def touches(
     if instruction.name in ("COPY", "ADD"):
         copy = build.copy(index)
         if copy is None or copy.destination is None:
-            return Veto(index, f"it is not known where line {line} copies to")
+            return Veto(index, f"it is not known where line {line} copies to", False)
         if instruction.name == "ADD" or any(overlaps(path, copy.destination) for path in paths):
             # ADD unpacks archives, whose paths are not known; below its destination they are.
             if any(overlaps(path, copy.destination) for path in paths):
@@ -336,19 +338,22 @@ def touches(
         return None
     run = build.run(index)
     if run is None:
-        return Veto(index, f"the JSON form of RUN on line {line} is not looked into")
+        return Veto(index, f"the JSON form of RUN on line {line} is not looked into", False)
     if run.script.opaque is not None:
-        return Veto(index, f"the RUN on line {line} is not understood: {run.script.opaque}")
+        return Veto(index, f"the RUN on line {line} is not understood: {run.script.opaque}", False)
     state = build.state(index)
     folder = None if any(command.name in ("cd", "pushd", "popd") for command in run.commands) else state.workdir
+    found: Veto | None = None
     for command in run.commands:
         if before is not None and command.simple.start >= before:
             break
-        why = _command_touches(command, state, folder, paths, families)
-        if why:
+        why, certain = _command_touches(command, state, folder, paths, families)
+        if why and (found is None or certain):
             place = build.syntax.source.line_of(run.span(command.simple.start, command.simple.end).start)
-            return Veto(index, f"{why} on line {place}")
-    return None
+            found = Veto(index, f"{why} on line {place}", certain)
+            if certain:
+                break
+    return found
 
 
 # These work in the current folder without naming it.
@@ -364,8 +369,9 @@ _NAMING_NOTHING = frozenset(
 
 def _command_touches(
     command: Command, state: State, folder: str | None, paths: tuple[str, ...], families: tuple[str, ...]
-) -> str:
-    """Why a command may touch one of `paths`; `folder` is where it runs, None where that is not known."""
+) -> tuple[str, bool]:
+    """Why a command may touch one of `paths` ("" where it does not), and whether it certainly does; `folder` is where it
+    runs, None where that is not known."""
     simple, _, use = command
     label = command.label
     # What is not known touches anything but the folders that only package managers and clean-up commands name.
@@ -374,34 +380,44 @@ def _command_touches(
     where = f"`{label}` works in `{folder}`" if folder else f"`{label}` works in a folder that is not known"
     if use is not None:
         if use.manager.family in families:
-            return ""
+            return "", False
         works_here = use.manager.family not in _SYSTEM and (use.reads_project or use.action not in ("install", "upgrade", "download"))
-        return _manager_touches(use, state, paths, private) or (where if here and works_here else "")
+        why, certain = _manager_touches(use, state, paths, private)
+        return (why, certain) if why or not (here and works_here) else (where, True)
     if simple.words and not packages.touches_only_its_words(simple):
-        return f"it is not known what `{label}` reads and writes"
+        return f"it is not known what `{label}` reads and writes", False
     name = posixpath.basename(command.name or "")
     if here and name in _WORKING_HERE:
-        return where
+        return where, True
+    doubt = ""
     for word in (*simple.words[1:], *(redirection.target for redirection in simple.redirections)):
         text = word.value if word.value is not None else word.glob
-        path = path_of(word, state)
-        if path is None and text is not None and name in _NAMING_NOTHING and word in simple.words:
+        named = text
+        if text is not None and text.startswith("-"):
+            # An option may hold a path: `--file=/tmp/x`, `-C/opt`, `--file=x`.
+            named = text[text.index("/") :] if "/" in text and "=" not in text else text.partition("=")[2]
+            if not named:
+                continue
+        path = path_of(word, state) if named is text else named if named is not None and named.startswith("/") else None
+        if path is None and named is not None and name in _NAMING_NOTHING and word in simple.words:
             continue
-        if path is None and text is not None and folder is not None:
-            path = posixpath.normpath(posixpath.join(folder, text))
+        if path is None and named is not None and folder is not None:
+            path = posixpath.normpath(posixpath.join(folder, named))
         if path is None:
-            if not private and not (text or "").startswith("-"):
-                return f"it is not known what `{word.text}` names"
-        elif any(overlaps(path, other) for other in paths) and not (text or "").startswith("-"):
-            return f"`{label}` names `{text or word.text}`"
-    return ""
+            if not private:
+                doubt = doubt or f"it is not known what `{word.text}` names"
+        elif any(overlaps(path, other) for other in paths):
+            return f"`{label}` names `{text or word.text}`", True
+    return doubt, False
 
 
-def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bool) -> str:
-    """Why a package manager's command may touch one of `paths` in the folders that it keeps."""
+def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bool) -> tuple[str, bool]:
+    """Why a package manager's command may touch one of `paths` in the folders that it keeps, and whether it certainly does."""
     name = f"`{use.manager.name} {use.verb}`".replace(" `", "`")
     seen = environment(state)
     lists, caches = use.fetches_lists or use.needs_lists, use.fills_caches
+    # What `npm run` and its like do is up to the project's scripts.
+    certain = use.action not in ("run", "init")
     for folder in dict.fromkeys((*use.manager.lists, *use.manager.caches)):
         works = (lists and folder in use.manager.lists) or (caches and folder in use.manager.caches) or folder.path in use.empties
         if not works:
@@ -409,17 +425,17 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
         place = packages.locate(folder, state.home, seen, use)
         if place is None:
             if not private or use.manager.family in _SYSTEM:
-                return f"{name} keeps files in a folder that is not known"
+                return f"{name} keeps files in a folder that is not known", False
         elif any(overlaps(path, place) for path in paths):
-            return f"{name} works with it"
+            return (f"{name} works with it", True) if certain else (f"{name} may work with it", False)
     if any(overlaps(path, "/tmp") or overlaps(path, "/var/tmp") for path in paths):
-        return f"{name} may use temporary files"
-    return ""
+        return f"{name} may use temporary files", False
+    return "", False
 
 
 def touches_here(command: Command, state: State, paths: tuple[str, ...]) -> str:
     """Why a command that runs in the working directory may read or write one of `paths`; "" where it is shown that it does not."""
-    return _command_touches(command, state, state.workdir, paths, ())
+    return _command_touches(command, state, state.workdir, paths, ())[0]
 
 
 def later(build: Build, index: int) -> Iterator[int]:

@@ -69,22 +69,29 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
         return None, "it was brought in another stage, which others may use"
     if not cleaning.exact or cleaning.command is None:
         return None, "it is not known what all the command deletes, or when it runs"
-    target, doubt = first, ""
+    vetoes: list[layers.Veto] = []
     for between in range(first + 1, last + 1):
         if build.instructions[between].name in ("USER", "SHELL"):
             return None, f"`{build.instructions[between].name}` stands between"
         veto = layers.touches(build, between, cleaning.paths, cleaning.simple.start if between == last else None)
         if veto is not None:
-            target, doubt = between, veto.why
+            vetoes.append(veto)
+    target, agreed = first, ""
     run = build.run(last)
-    if first < target == last - 1 and run is not None and len(run.script.steps) == 1 and not _why_not_one(build, target, last):
-        target = last
+    if vetoes:
+        # The last step that works with the files, and all before it, become one RUN with the first.
+        target = vetoes[-1].instruction
+        if target == last - 1 and run is not None and len(run.script.steps) == 1 and not _why_not_one(build, target, last):
+            target = last
+        why = _why_not_one(build, first, target)
+        if why:
+            certain = [veto for veto in vetoes if veto.certain]
+            if certain:
+                return None, f"{certain[-1].why}, and {why}"
+            target, agreed = first, vetoes[-1].why
     edits: tuple[Edit, ...] = ()
     effects: list[Effect] = []
     if target > first:
-        why = _why_not_one(build, first, target)
-        if why:
-            return None, f"{doubt}, and {why}"
         edits = rewrite.merge_runs(build, range(first, target + 1))
         effects += (MergesRuns(first, index) for index in range(first + 1, target + 1))
     gone = target - first
@@ -111,7 +118,8 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
     because = "the same commands run in the same order, joined by `&&`, and none leaves anything behind in the shell"
     if target < last:
         because = "nothing between works with what it deletes" + (f"; {because}" if target > first else "")
-    return Fix(" and ".join(titles), edits, True, f"the image's files stay the same: {because}", tuple(effects)), ""
+    because = f"to agree: {agreed}" if agreed else f"the image's files stay the same: {because}"
+    return Fix(" and ".join(titles), edits, not agreed, because, tuple(effects)), ""
 
 
 def _why_not_one(build: Build, first: int, last: int) -> str:
@@ -127,4 +135,8 @@ def _why_not_one(build: Build, first: int, last: int) -> str:
         why = rewrite.why_not_merged(build, index)
         if why:
             return f"the RUN on line {line} cannot be merged: {why}"
+        run = build.run(index)
+        uses = [command.use for command in run.commands if command.use is not None] if run is not None else []
+        if index < last and any(use.reads_project and use.action in ("run", "build") for use in uses):
+            return f"the RUN on line {line} builds the project, which would be tied to its dependencies"
     return ""
