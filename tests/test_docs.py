@@ -34,3 +34,15 @@ def test_each_document_is_in_the_index() -> None:
     text = (CHECKOUT / "docs/index.md").read_text(encoding="utf-8")
     linked = set(re.findall(r"\]\(([\w-]+\.md)\)", text))
     assert linked == {path.name for path in (CHECKOUT / "docs").glob("*.md")} - {"index.md"}
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    """`.ci/run` takes the command for the tests from README; there is one, and the other one shows all examples."""
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    pattern = re.search(r"grep -m 1 -E '([^']*)'", (CHECKOUT / ".ci/run").read_text(encoding="utf-8"))
+    assert pattern is not None
+    assert len(re.findall(pattern[1], readme, re.MULTILINE)) == 1
+    commands = re.findall(r"^```sh\n(.*)\n```$", readme, re.MULTILINE)
+    assert len(commands) == 2
+    assert commands[0].endswith("dfopt fix --diff --exit-zero examples")
+    assert re.fullmatch(pattern[1], commands[1])
