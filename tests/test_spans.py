@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 
 import pytest
-from corpus import corpus_files
+from real_files import corpus_files
 
 from dfopt import catalogue, engine
 from dfopt.build import Build

@@ -178,10 +178,9 @@ def _diagnostic(rule: Rule, severity: str, finding: Finding, locked: str, doubtf
     fix, refusal = finding.fix, finding.refusal
     if locked and fix is not None:
         fix, refusal = None, locked
-    for instruction in doubtful if fix is not None else ():
-        if any(edit.span.start < instruction.span.end and instruction.span.start < max(edit.span.end, edit.span.start + 1) for edit in fix.edits):
-            fix, refusal = None, f"`{instruction.keyword}` goes on over an empty line, so it may have swallowed another instruction"
-            break
+    for start, end in (edit.span for edit in finding.fix.edits) if finding.fix is not None else ():
+        if any(start < one.span.end and one.span.start < max(end, start + 1) for one in doubtful):
+            fix, refusal = None, "an instruction that it would change goes on over an empty line and may have swallowed another"
     return Diagnostic(
         info.code, info.name, severity, finding.span, finding.message, fix, finding.saves, finding.related, refusal
     )

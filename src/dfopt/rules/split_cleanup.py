@@ -137,6 +137,6 @@ def _why_not_one(build: Build, first: int, last: int) -> str:
             return f"the RUN on line {line} cannot be merged: {why}"
         run = build.run(index)
         uses = [command.use for command in run.commands if command.use is not None] if run is not None else []
-        if index < last and any(use.reads_project and use.action in ("run", "build") for use in uses):
+        if index > first and any(use.reads_project and use.action in ("run", "build") for use in uses):
             return f"the RUN on line {line} builds the project, which would be tied to its dependencies"
     return ""
