@@ -1,18 +1,18 @@
-"""What shfmt (mvdan/sh, through shfmt-py), `bash -n` and `dash -n` say about a shell text, in the form of our own reading.
+"""What shfmt (mvdan/sh, through shfmt-py) and the shells themselves say about a text, in the form of our own reading.
 
-A reading is a list of simple commands in order of place; each is (kinds, words, assignments, redirections), all as spans.
+A reading is a list of simple commands in order of place (kinds, words, assignments, redirections: all as spans) and a
+list of pipelines with what joins them.
 """
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Iterable, NamedTuple
 
-from dfopt.shell import Compound, Script, Simple, simple_commands
+from dfopt.shell import Compound, Script, Word, simple_commands
 
 _beside = os.path.join(os.path.dirname(sys.executable), "shfmt")
 SHFMT = _beside if os.path.exists(_beside) else shutil.which("shfmt")
@@ -29,6 +29,16 @@ class Command(NamedTuple):
     redirections: tuple[tuple[str, int, Span], ...]
 
 
+class Joint(NamedTuple):
+    """A pipeline: where its commands start, what joins it to the one before, what joins them."""
+
+    starts: tuple[int, ...]
+    operator: str
+    operators: tuple[str, ...]
+    negated: bool
+    timed: bool
+
+
 def ours(script: Script) -> list[Command]:
     return sorted(
         (
@@ -36,7 +46,9 @@ def ours(script: Script) -> list[Command]:
                 kinds,
                 tuple((word.start, word.end) for word in command.words),
                 tuple((each.start, each.end) for each in command.assignments),
-                tuple((each.operator, each.start, (each.target.start, each.target.end)) for each in command.redirections),
+                tuple(
+                    (each.operator, each.start, (each.target.start, each.target.end)) for each in command.redirections
+                ),
             )
             for command, kinds in simple_commands(script)
         ),
@@ -69,7 +81,10 @@ def shfmt_all(texts: Iterable[str], language: str) -> dict[str, dict[str, Any] |
 
 def accepts(shell: str, text: str) -> bool:
     """Whether `bash -n` or `dash -n` finds nothing wrong (a missing heredoc terminator is only a warning)."""
-    return subprocess.run([shell, "-n"], input=text.encode("utf-8", "surrogateescape"), capture_output=True).returncode == 0
+    return (
+        subprocess.run([shell, "-n"], input=text.encode("utf-8", "surrogateescape"), capture_output=True).returncode
+        == 0
+    )
 
 
 class _Walk:
@@ -194,32 +209,106 @@ def theirs(tree: dict[str, Any], text: str) -> list[Command]:
     return sorted(walk.found, key=_place)
 
 
-def counts(script: Script) -> dict[str, int]:
-    """How many `[[` and `((` commands a script has, nested ones too: shfmt has no words for them."""
-    found: dict[str, int] = {}
+def our_outline(script: Script) -> list[Joint]:
+    """Every pipeline of a script and of those nested in it, in order of place."""
+    found: list[Joint] = []
     todo = [script]
     while todo:
         current = todo.pop()
+        background = ""
         for step in current.steps:
-            for command in step.pipeline.commands:
+            operator = ";" if step.operator == "\n" else step.operator
+            pipeline = step.pipeline
+            starts = tuple(command.start for command in pipeline.commands)
+            found.append(Joint(starts, operator, pipeline.operators, pipeline.negated, pipeline.timed))
+            for command in pipeline.commands:
+                words: list[Word | None] = list(command.words)
                 if isinstance(command, Compound):
-                    found[command.kind] = found.get(command.kind, 0) + 1
                     todo += command.bodies
-                    words = command.words
                 else:
-                    words = command.words + tuple(each.value for each in command.assignments if each.value)
+                    words += [each.value for each in command.assignments]
+                for redirection in command.redirections:
+                    words += (redirection.target, redirection.body)
                 for word in words:
-                    todo += word.substitutions
-    return found
+                    if word is not None:
+                        todo += word.substitutions
+        if current.terminator == "&":
+            background = "&"
+        if current.steps and background:
+            found.append(Joint((current.steps[-1].pipeline.commands[0].start,), "background", (), False, False))
+    return sorted(found)
+
+
+def their_outline(tree: dict[str, Any], text: str) -> list[Joint]:
+    walk = _Walk(text)
+    found: list[Joint] = []
+
+    def first(node: dict[str, Any]) -> int:
+        command = node.get("Cmd")
+        if command is not None and command["Type"] in ("BinaryCmd", "TimeClause"):
+            return first(command["X"] if command["Type"] == "BinaryCmd" else command["Stmt"])
+        places = [walk.span(command)[0]] if command is not None else []
+        return min(places + [walk.at(each["Pos"]) for each in node.get("Redirs") or []])
+
+    def chain(node: dict[str, Any], operator: str) -> None:
+        """A list joined by && and ||."""
+        command = node.get("Cmd")
+        if command is not None and command["Type"] == "BinaryCmd" and command["Op"] in ("&&", "||"):
+            chain(command["X"], operator)
+            chain(command["Y"], command["Op"])
+            return
+        negated, timed = bool(node.get("Negated")), False
+        if command is not None and command["Type"] == "TimeClause":
+            node, timed = command["Stmt"], True
+            negated = negated or bool(node.get("Negated"))
+        starts: list[int] = []
+        operators: list[str] = []
+        pipe(node, starts, operators)
+        found.append(Joint(tuple(starts), operator, tuple(operators), negated, timed))
+
+    def pipe(node: dict[str, Any], starts: list[int], operators: list[str]) -> None:
+        command = node.get("Cmd")
+        if command is not None and command["Type"] == "BinaryCmd" and command["Op"] in ("|", "|&"):
+            pipe(command["X"], starts, operators)
+            operators.append(command["Op"])
+            pipe(command["Y"], starts, operators)
+            return
+        starts.append(first(node))
+        below(command)
+        below(node.get("Redirs"))
+
+    def statements(nodes: list[dict[str, Any]]) -> None:
+        operator = ""
+        for node in nodes:
+            chain(node, operator)
+            operator = "&" if node.get("Background") else ";"
+        if nodes and operator == "&":
+            last = nodes[-1]
+            while last["Cmd"]["Type"] == "BinaryCmd" and last["Cmd"]["Op"] in ("&&", "||"):
+                last = last["Cmd"]["Y"]
+            found.append(Joint((first(last),), "background", (), False, False))
+
+    def below(node: Any) -> None:
+        if isinstance(node, list):
+            for each in node:
+                below(each)
+        elif isinstance(node, dict):
+            for key, each in node.items():
+                if key in ("Stmts", "Cond", "Then", "Do") and isinstance(each, list):
+                    statements(each)
+                elif key == "Body" and node.get("Type") == "FuncDecl":
+                    statements([each])
+                elif isinstance(each, (dict, list)):
+                    below(each)
+
+    statements(tree.get("Stmts") or [])
+    return sorted(found)
 
 
 def plain_tests(commands: list[Command], text: str) -> list[Command]:
-    """The commands without `[[`, which shfmt does not take for a simple command when it reads bash."""
-    return [each for each in commands if not (each.words and text[slice(*each.words[0])] == "[[")]
-
-
-def shell_version(shell: str) -> bool:
-    return shutil.which(shell) is not None
-
-
-__all__ = ["Command", "SHFMT", "Simple", "accepts", "counts", "ours", "plain_tests", "shfmt", "shfmt_all", "theirs"]
+    """The commands without `[[ ... ]]`, which is a simple command for us and a nesting for shfmt where it reads bash."""
+    return [
+        each._replace(kinds=tuple(kind for kind in each.kinds if kind != "test"))
+        for each in commands
+        if not (each.words and text[slice(*each.words[0])] == "[[")
+    ]

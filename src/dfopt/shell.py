@@ -3,27 +3,28 @@
 Offsets are into the text that was read (`Script.text`); the caller maps them into the file with `syntax.Logical`.
 
 The rules are those of the POSIX shell command language (XCU chapter 2) and of what dash 0.5.12, busybox ash 1.35 and
-bash 5.2 do beyond it. Where these three read a text differently and it is not known which of them will (`dialect="sh"`), the
-whole script is opaque if its structure differs, and a word's `value` is None if only what the command gets differs.
-Unsureness inside a nested script makes the outermost one opaque: a script that is not opaque holds no opaque part.
+bash 5.2 do beyond it. Where these three read a text differently and it is not known which of them will
+(`dialect="sh"`), the whole script is opaque if its structure differs, and a word's `value` is None if only what the
+command gets differs. Unsureness inside a nested script makes the outermost one opaque: a script that is not opaque
+holds no opaque part.
 
 A heredoc's body stands behind the end of its line, so it lies outside the span of its redirection and command. A RUN
-whose line holds `<<EOF` is read after its heredocs were put behind it, as BuildKit does: line, line feed, body, terminator.
+whose line holds `<<EOF` is read with its heredocs put behind it, as BuildKit does: line, line feed, body, terminator.
 """
 
 import re
-from typing import Iterator, NamedTuple
+from typing import Callable, Iterator, NamedTuple
 
 
 class Word(NamedTuple):
     """A word of a command.
 
     `text` is as written. `value` is what the command gets where that is certain without running anything: quotes
-    removed, no expansion, tilde, brace or pathname pattern in it; else None. `glob` is the same with its unquoted `* ? [` kept where
-    pathname expansion is all that keeps `value` from being known (quoted pattern characters make it None); it is None where
-    `value` is known. A word whose `value` is None may become any number of words. `names` are the variables that it
-    reads (`!x` for bash's `${!x}`, which reads the variable that `x` names), without those read in its `substitutions`:
-    the scripts inside `$(...)`, backquotes, `<(...)`.
+    removed, no expansion, tilde, brace or pathname pattern in it; else None. `glob` is the same with its unquoted
+    `* ? [` kept where pathname expansion is all that keeps `value` from being known (quoted pattern characters make it
+    None); it is None where `value` is known. A word whose `value` is None may become any number of words. `names` are
+    the variables that it reads (`!x` for bash's `${!x}`, which reads the variable that `x` names), without those read
+    in its `substitutions`: the scripts inside `$(...)`, backquotes, `<(...)`.
     """
 
     text: str
@@ -49,7 +50,7 @@ class Assignment(NamedTuple):
 
 
 class Redirection(NamedTuple):
-    """A redirection; `start` is at its descriptor, `end` behind its target (a heredoc's `body` stands further behind)."""
+    """A redirection from its descriptor to behind its target; a heredoc's `body` stands further behind."""
 
     operator: str
     descriptor: str | None  # digits or {name} as written
@@ -70,9 +71,11 @@ class Simple(NamedTuple):
 
 
 class Compound(NamedTuple):
-    """`kind` is subshell, group, if, for, while, until, case, function, arithmetic, test, select; `bodies` are the lists
-    inside, in order (conditions too); `words` its own words (for's list, case's subject and then its patterns, test's words
-    and operators, the `((...))` of arithmetic). `name` is the variable of for and select, and a function's name. `text` is as written.
+    """`kind` is subshell, group, if, for, while, until, case, function, arithmetic, test, select.
+
+    `bodies` are the lists inside, in order (conditions too); `words` its own words (for's list, case's subject and then
+    its patterns, test's words and operators, the `((...))` of arithmetic). `name` is the variable of for and select,
+    and a function's name. `text` is as written.
 
     A function's one body is a script whose only command is the compound that it runs.
     """
@@ -112,10 +115,10 @@ class Step(NamedTuple):
 
 class Script:
     """A list of pipelines. `opaque` says why the text was not understood (then `steps` is empty), else None.
-    `terminator` is the operator behind the last step ("" or `;` or `&` or line feed). `comments` are the places of shell comments.
 
-    `start` and `end` are just behind what opens and just before what closes a nested script. A script's `comments` are all
-    of those between, in scripts nested in it too.
+    `terminator` is the operator behind the last step ("" or `;` or `&` or line feed). `start` and `end` are just behind
+    what opens and just before what closes a nested script. `comments` are the places of the shell comments between, in
+    scripts nested in it too.
     """
 
     __slots__ = ("text", "start", "end", "steps", "terminator", "comments", "opaque")
@@ -143,8 +146,8 @@ class Script:
 
 
 def read(text: str, dialect: str = "sh") -> Script:
-    """Read a script. `dialect` is `posix` (dash), `bash`, `busybox`, or `sh` (which of them is not known: what they read
-    differently is opaque). Never raises."""
+    """Read a script; `dialect` is `posix` (dash), `bash`, `busybox`, or `sh`: not known which, so that what they read
+    differently is opaque. Never raises."""
     if dialect not in ("sh", "bash", "posix", "busybox"):
         return Script(text, 0, len(text), opaque=f"unknown dialect `{dialect}`")
     if "\0" in text:
@@ -158,9 +161,10 @@ def read(text: str, dialect: str = "sh") -> Script:
 
 
 def dialect_of(shell: tuple[str, ...] | None, first_line: str = "") -> str | None:
-    """The dialect of a SHELL instruction's words (None: BuildKit's default `/bin/sh -c`) or of a shebang line; None where
-    it is no Bourne shell (cmd, PowerShell, python, unknown) or is started in a way that changes what its text means.
+    """The dialect of a SHELL instruction's words (None: BuildKit's default `/bin/sh -c`) or of a shebang line.
 
+    None where it is no Bourne shell (cmd, PowerShell, python, unknown) or is started in a way that changes what its
+    text means (`-i`, which brings aliases).
     A `first_line` that begins with `#!` counts alone, as BuildKit runs such a heredoc as a program.
     """
     if first_line.startswith("#!"):
@@ -175,7 +179,8 @@ def dialect_of(shell: tuple[str, ...] | None, first_line: str = "") -> str | Non
 
 
 def simple_commands(script: Script) -> Iterator[tuple[Simple, tuple[str, ...]]]:
-    """Every simple command in order of place with the kinds of what it stands in (`("if", "substitution")`); those in substitutions too."""
+    """Every simple command, those in substitutions too, in order of place, with the kinds of what it stands in
+    (`("if", "substitution")`)."""
     found: list[tuple[Simple, tuple[str, ...]]] = []
     _collect(script, (), found)
     found.sort(key=_place)
@@ -183,7 +188,9 @@ def simple_commands(script: Script) -> Iterator[tuple[Simple, tuple[str, ...]]]:
 
 
 def tokens(script: Script) -> tuple[str, ...]:
-    """The words and operators as written, in order, without comments and blanks; scripts of one dialect with equal tokens mean the same.
+    """The words and operators as written, in order, without comments and blanks.
+
+    Scripts of one dialect with equal tokens mean the same.
 
     A line feed that ends a command is a token, one that means nothing is not. A heredoc's body follows its delimiter.
     An opaque script is one token, its whole text.
@@ -211,10 +218,14 @@ def step_tokens(step: Step) -> tuple[str, ...]:
 _DEEPEST = 50
 
 _CLOSING = frozenset(("then", "do", "done", "elif", "else", "esac", "fi", "}", "in"))
-_OPENING = frozenset(("if", "for", "while", "until", "case", "{", "!", "function", "select", "coproc", "time", "[[", "]]"))
+_OPENING = frozenset(
+    ("if", "for", "while", "until", "case", "{", "!", "function", "select", "coproc", "time", "[[", "]]")
+)
 _RESERVED = _CLOSING | _OPENING
 # Reserved words that are hardly ever followed by a redirection or parenthesis without a blank.
 _ALONE = frozenset(("!", "function", "select", "coproc", "time", "[[", "]]"))
+# Commands that change how the rest is read.
+_TELLING = frozenset(("alias", "[["))
 # What may stand before a closing word without `;` between, as it ends with a reserved word or parenthesis itself.
 _BLOCKS = frozenset(("subshell", "group", "if", "for", "while", "until", "case"))
 # bash reads `name=(...)` as an array in the arguments of these (bash(1), DECLARE in SHELL BUILTIN COMMANDS).
@@ -226,7 +237,8 @@ _plain = re.compile(rf"[ \t]*({_ORDINARY}(?:{_ORDINARY}|\#)*+|\{{\}}?|\[\[?)(?=[
 _keyword = re.compile(
     r"[ \t]*(if|then|elif|else|fi|for|while|until|do|done|case|esac|in|[{}!]|function|select|coproc|time|\[\[|\]\])(?=[(<>])",
 ).match
-_blank = re.compile(r"(?:[ \t]++|\\\n)*+").match
+# It matches the empty text too, so never None.
+_blank: "Callable[[str, int, int], re.Match[str]]" = re.compile(r"(?:[ \t]++|\\\n)*+").match  # type: ignore[assignment]
 _comment = re.compile(r"#[^\n]*+").match
 _unquoted_run = re.compile(r"[^ \t\n;&|()<>'\"\\$`*?\[]++").match
 _double_run = re.compile(r"[^\"\\$`]++").match
@@ -235,7 +247,10 @@ _backquoted = re.compile(r"`([^`\\]*+(?:\\.[^`\\]*+)*+)`", re.DOTALL).match
 _name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+").match
 _whole_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 _function_name = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@-]*").fullmatch
-_parameter = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*+)(\}?)|([#!](?=[A-Za-z0-9_@*]))?([A-Za-z_][A-Za-z0-9_]*+|[0-9]++|[@*#?$!-]))").match
+_function_word = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@-]*+").match
+_parameter = re.compile(
+    r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*+)(\}?)|([#!](?=[A-Za-z0-9_@*]))?([A-Za-z_][A-Za-z0-9_]*+|[0-9]++|[@*#?$!-]))"
+).match
 _brace_run = re.compile(r"[^}'\"\\$`<>\n]++").match
 # Quoted text inside a quoted `${...}` that ends at the same place whether its quotes count or not.
 _neutral = re.compile(r"'[^'\"}$`\\{\n]*+'|\"(?:[^'\"}$`\\{\n]|\$[A-Za-z_])*+\"").match
@@ -262,7 +277,29 @@ _ANSI = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t"
 _ansi_escape = re.compile(r"\\(.)", re.DOTALL).sub
 
 # Line feeds behind these mean nothing.
-_JOINING = frozenset((";", "&", "&&", "||", "|", "|&", "(", "{", "then", "do", "else", "elif", "if", "while", "until", ";;", ";&", ";;&", "\n"))
+_JOINING = frozenset(
+    (
+        ";",
+        "&",
+        "&&",
+        "||",
+        "|",
+        "|&",
+        "(",
+        "{",
+        "then",
+        "do",
+        "else",
+        "elif",
+        "if",
+        "while",
+        "until",
+        ";;",
+        ";&",
+        ";;&",
+        "\n",
+    )
+)
 
 _new = tuple.__new__
 
@@ -283,7 +320,21 @@ class _Heredoc(NamedTuple):
 class _Reader:
     """Reads `text[pos:end]`; each method begins at `pos` and leaves it behind what it read."""
 
-    __slots__ = ("text", "end", "pos", "dialect", "bash", "depth", "substituting", "pending", "bodies", "comments", "alias", "continued", "inside_body")
+    __slots__ = (
+        "text",
+        "end",
+        "pos",
+        "dialect",
+        "bash",
+        "depth",
+        "substituting",
+        "pending",
+        "bodies",
+        "comments",
+        "alias",
+        "continued",
+        "inside_body",
+    )
 
     def __init__(self, text: str, dialect: str, depth: int) -> None:
         self.text = text
@@ -315,7 +366,7 @@ class _Reader:
     def skip(self) -> None:
         """Blanks and a comment, up to a token, a line feed or the end."""
         text = self.text
-        pos = _blank(text, self.pos, self.end).end()  # type: ignore[union-attr]  # it matches the empty text
+        pos = _blank(text, self.pos, self.end).end()
         if pos < self.end and text[pos] == "#":
             match = _comment(text, pos, self.end)
             assert match
@@ -341,17 +392,20 @@ class _Reader:
     def undivided(self, pos: int) -> None:
         """That no operator goes on behind a line continuation at `pos`; shells of different age differ there."""
         if self.text.startswith("\\\n", pos):
-            behind = _blank(self.text, pos, self.end).end()  # type: ignore[union-attr]
+            behind = _blank(self.text, pos, self.end).end()
             if self.text[behind : behind + 1] in tuple("&|;<>(-"):
                 raise _Unsure("line continuation inside an operator")
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise _Unsure("nested too deeply")
 
     # Lists, pipelines, commands
 
     def commands(self, start: int) -> Script:
         """Steps up to a closing word, `)`, `;;` or the end, which is left to the caller."""
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise _Unsure("nested too deeply")
+        self.deeper()
         text, end = self.text, self.end
         first_comment = len(self.comments)
         steps: list[Step] = []
@@ -500,8 +554,8 @@ class _Reader:
         """A simple command, or the function definition that began like one."""
         text, end, pos = self.text, self.end, self.pos
         start = stop = pos
-        assignments: tuple[Assignment, ...] = ()
-        redirections: tuple[Redirection, ...] = ()
+        assignments: list[Assignment] = []
+        redirections: list[Redirection] = []
         words: list[Word] = []
         while True:
             match = _plain(text, pos, end)
@@ -513,11 +567,11 @@ class _Reader:
                     stop = pos
                     continue
                 self.pos = match.start(1)
-                assignments += (self.assignment(),)
+                assignments.append(self.assignment())
                 stop = assignments[-1].end
                 pos = self.pos
                 continue
-            pos = _blank(text, pos, end).end()  # type: ignore[union-attr]  # it matches the empty text
+            pos = _blank(text, pos, end).end()
             if pos >= end:
                 break
             character = text[pos]
@@ -527,7 +581,7 @@ class _Reader:
             if character in "&<>{0123456789":
                 redirection = self.redirection()
                 if redirection is not None:
-                    redirections += (redirection,)
+                    redirections.append(redirection)
                     stop = redirection.end
                     pos = self.pos
                     continue
@@ -539,7 +593,7 @@ class _Reader:
                 raise _Unsure("`(` behind a word")
             if not words:
                 if _assigning(text, pos, end):
-                    assignments += (self.assignment(),)
+                    assignments.append(self.assignment())
                     stop = assignments[-1].end
                     pos = self.pos
                     continue
@@ -549,7 +603,14 @@ class _Reader:
             pos = self.pos
             if self.continued:
                 self.joined(taken, not words)
-            if self.bash and words and not redirections and text.startswith("(", pos) and words[0].text in _DECLARING and _array_target(taken.text):
+            if (
+                self.bash
+                and words
+                and not redirections
+                and text.startswith("(", pos)
+                and words[0].text in _DECLARING
+                and _array_target(taken.text)
+            ):
                 array = self.array()
                 pos = self.pos
                 taken = array._replace(text=text[taken.start : pos], start=taken.start)
@@ -558,9 +619,13 @@ class _Reader:
         self.pos = pos
         if stop == start:
             raise _Unsure(f"no command before `{text[pos : pos + 1]}`")
-        if words and self.alias < 0 and words[0].text == "alias" and len(words) > 1:
-            self.alias = pos
-        return _new(Simple, (assignments, tuple(words), redirections, start, stop))
+        if words and words[0].text in _TELLING:
+            if words[0].text == "alias":
+                if self.alias < 0 and len(words) > 1:
+                    self.alias = pos
+            elif words[0].start > start and self.dialect in ("sh", "busybox"):
+                raise _Unsure("`[[` that is not a command's first word")
+        return _new(Simple, (tuple(assignments), tuple(words), tuple(redirections), start, stop))
 
     def joined(self, word: Word, first: bool) -> None:
         """Refuses a word with a line continuation in it where it decides what the word is."""
@@ -591,7 +656,9 @@ class _Reader:
         found = _plain(text, begin, end)
         if found is not None and found.start(1) == begin:
             self.pos = stop = found.end()
-            return _new(Assignment, (name, _new(Word, (found[1], found[1], None, begin, stop, (), ())), append, start, stop))
+            return _new(
+                Assignment, (name, _new(Word, (found[1], found[1], None, begin, stop, (), ())), append, start, stop)
+            )
         value = self.word(True)
         if self.continued and self.text[self.pos : self.pos + 1] in tuple("<>("):
             raise _Unsure("line continuation before a redirection or parenthesis")
@@ -662,15 +729,15 @@ class _Reader:
 
     def redirections(self) -> tuple[Redirection, ...]:
         """Those behind a compound command."""
-        found: tuple[Redirection, ...] = ()
+        found: list[Redirection] = []
         while True:
             behind = self.pos
-            self.pos = _blank(self.text, behind, self.end).end()  # type: ignore[union-attr]
+            self.pos = _blank(self.text, behind, self.end).end()
             redirection = self.redirection()
             if redirection is None:
                 self.pos = behind
-                return found
-            found += (redirection,)
+                return tuple(found)
+            found.append(redirection)
 
     def heredoc(self, start: int, operator: str, target: Word) -> None:
         delimiter, written = target.value, target.text
@@ -758,7 +825,9 @@ class _Reader:
         self.pos = match.end(1)
         return script, match[1]
 
-    def compound(self, kind: str, bodies: tuple[Script, ...], words: tuple[Word, ...], start: int, name: str = "") -> Compound:
+    def compound(
+        self, kind: str, bodies: tuple[Script, ...], words: tuple[Word, ...], start: int, name: str = ""
+    ) -> Compound:
         """The compound command that ends at `pos`, with the redirections behind."""
         redirections = self.redirections()
         end = redirections[-1].end if redirections else self.pos
@@ -857,7 +926,7 @@ class _Reader:
                 if pattern.text == "esac":
                     raise _Unsure("`esac` as a pattern")
                 words.append(pattern._replace(glob=None))
-                self.pos = _blank(text, self.pos, end).end()  # type: ignore[union-attr]
+                self.pos = _blank(text, self.pos, end).end()
                 if text.startswith("|", self.pos, end) and not text.startswith("|", self.pos + 1):
                     self.pos += 1
                 elif text.startswith(")", self.pos, end):
@@ -885,7 +954,7 @@ class _Reader:
         valid = _function_name if self.bash else _whole_name
         if not valid(name.text) or name.text in _RESERVED:
             raise _Unsure("`(` behind a word")
-        self.pos = _blank(text, self.pos + 1, end).end()  # type: ignore[union-attr]
+        self.pos = _blank(text, self.pos + 1, end).end()
         if not text.startswith(")", self.pos, end):
             raise _Unsure("`(` behind a word")
         self.pos += 1
@@ -894,20 +963,18 @@ class _Reader:
     def function_keyword(self, start: int) -> Compound:
         text, end = self.text, self.end
         self.skip()
-        match = _name(text, self.pos, end)
-        if match is None:
+        match = _function_word(text, self.pos, end)
+        if (
+            match is None
+            or text[match.end() : match.end() + 1] not in ("", " ", "\t", "\n", "(")
+            or match[0] in _RESERVED
+        ):
             raise _Unsure("function name")
         name = match[0]
         self.pos = match.end()
-        if text[self.pos : self.pos + 1] not in ("", " ", "\t", "\n", "("):
-            found = _plain(text, match.start(), end)
-            if found is None or not _function_name(found[1]):
-                raise _Unsure("function name")
-            name = found[1]
-            self.pos = found.end()
         self.skip()
         if text.startswith("(", self.pos, end):
-            behind = _blank(text, self.pos + 1, end).end()  # type: ignore[union-attr]
+            behind = _blank(text, self.pos + 1, end).end()
             if not text.startswith(")", behind, end):
                 raise _Unsure("function body")
             self.pos = behind + 1
@@ -918,9 +985,7 @@ class _Reader:
         if self.pending:
             raise _Unsure("function behind a heredoc")
         self.lines()
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise _Unsure("nested too deeply")
+        self.deeper()
         first_comment = len(self.comments)
         command = self.command(_plain(text, self.pos, end) or _keyword(text, self.pos, end))
         self.depth -= 1
@@ -941,7 +1006,9 @@ class _Reader:
         self.arithmetic(names, scripts, semicolons)
         if self.pending:
             raise _Unsure("`((` behind a heredoc")
-        return Word(self.text[start : self.pos], None, None, start, self.pos, tuple(dict.fromkeys(names)), tuple(scripts))
+        return Word(
+            self.text[start : self.pos], None, None, start, self.pos, tuple(dict.fromkeys(names)), tuple(scripts)
+        )
 
     def test(self, start: int) -> Compound:
         """bash's `[[ ... ]]`."""
@@ -1042,18 +1109,24 @@ class _Reader:
         if match is not None:
             begin, self.pos = match.span(1)
             return _new(Word, (match[1], match[1], None, begin, self.pos, (), ()))
-        pos = self.pos = _blank(text, self.pos, end).end()  # type: ignore[union-attr]
-        if pos >= end or text[pos] in "\n;&|()#" or (text[pos] in "<>" and not (self.bash and text.startswith("(", pos + 1))):
+        pos = self.pos = _blank(text, self.pos, end).end()
+        if (
+            pos >= end
+            or text[pos] in "\n;&|()#"
+            or (text[pos] in "<>" and not (self.bash and text.startswith("(", pos + 1)))
+        ):
             raise _Unsure("a word is missing")
         word = self.word(False)
         if text.startswith("(", self.pos, end):
             raise _Unsure("`(` behind a word")
-        if text.startswith(("<", ">"), self.pos, end) and (self.continued or word.text.isdigit() or word.text[0] == "{"):
+        if text.startswith(("<", ">"), self.pos, end) and (
+            self.continued or word.text.isdigit() or word.text[0] == "{"
+        ):
             raise _Unsure("redirection behind a word that may belong to it")
         return word
 
     def word(self, assigned: bool) -> Word:
-        """The word at `pos`; `assigned`: it is an assignment's value, where neither braces nor patterns are expanded."""
+        """The word at `pos`; `assigned`: an assignment's value, where neither braces nor patterns are expanded."""
         text, end = self.text, self.end
         start = pos = stop = self.pos
         pieces: list[str] = []
@@ -1143,7 +1216,7 @@ class _Reader:
         return self.text[start:close]
 
     def double(self, names: list[str], scripts: list[Script]) -> str | None:
-        """"..."; its value or None."""
+        """ "..."; its value or None."""
         text, end = self.text, self.end
         pos = self.pos + 1
         pieces: list[str] = []
@@ -1250,6 +1323,7 @@ class _Reader:
             raise _Unsure("`${`")
         if first == ":" and text[pos + 1 : pos + 2] in ("'", '"'):
             raise _Unsure("`${` with quotes behind `:`")
+        self.deeper()
         calculated = first == "[" or (first == ":" and text[pos + 1 : pos + 2] not in tuple("-+=?"))
         while True:
             match = _brace_run(text, pos, end)
@@ -1263,6 +1337,7 @@ class _Reader:
             self.pos = pos
             if character == "}":
                 self.pos = pos + 1
+                self.depth -= 1
                 return
             if character == "\\":
                 if pos + 1 >= end:
@@ -1297,6 +1372,7 @@ class _Reader:
         """From behind `((` to behind `))`."""
         text, end = self.text, self.end
         nested = 0
+        self.deeper()
         while True:
             match = _arithmetic_run(text, self.pos, end)
             if match is not None:
@@ -1314,6 +1390,7 @@ class _Reader:
                     nested -= 1
                 elif text.startswith(")", self.pos, end):
                     self.pos += 1
+                    self.depth -= 1
                     return
                 else:
                     raise _Unsure("`((` that is no arithmetic")
@@ -1452,14 +1529,15 @@ def _bracket(shape: str) -> bool:
 
 
 def _rebuilt(script: Script, text: str, places: "list[int] | None", bodies: dict[int, Word]) -> Script:
-    """The script with the places of `text` (`places[i]` is where its character `i` stands there) and its heredocs' bodies."""
+    """The script with its places in `text` (`places[i]` is where its character `i` stands) and its heredocs' bodies."""
 
     def at(index: int) -> int:
         return index if places is None else places[index]
 
     def of_script(old: Script) -> Script:
         steps = tuple(
-            Step(step.operator, at(step.operator_start), at(step.operator_end), of_pipeline(step.pipeline)) for step in old.steps
+            Step(step.operator, at(step.operator_start), at(step.operator_end), of_pipeline(step.pipeline))
+            for step in old.steps
         )
         comments = tuple((at(start), at(end)) for start, end in old.comments)
         return Script(text, at(old.start), at(old.end), steps, old.terminator, comments, old.opaque)
@@ -1621,7 +1699,18 @@ _DIALECTS = {"sh": "sh", "bash": "bash", "dash": "posix", "ash": "busybox"}
 _LETTERS = frozenset("aceuxlhmvpbETC")  # of those that leave the meaning of the text as it is
 _LONG = frozenset(("--login", "--noprofile", "--norc", "--verbose"))
 _NAMED = frozenset(
-    ("allexport", "errexit", "errtrace", "functrace", "hashall", "nounset", "pipefail", "verbose", "xtrace", "noclobber")
+    (
+        "allexport",
+        "errexit",
+        "errtrace",
+        "functrace",
+        "hashall",
+        "nounset",
+        "pipefail",
+        "verbose",
+        "xtrace",
+        "noclobber",
+    )
 )
 
 
