@@ -1,13 +1,14 @@
 """What each RUN, COPY and ADD leaves in its layer, what cleans it, and which later step may read or write a path."""
 
 import posixpath
+import re
 from typing import Iterable, Iterator, NamedTuple
 
 from dfopt import packages
 from dfopt.build import Build, Command, Run, Stage, State, Variables, mount_options
 from dfopt.packages import Use
 from dfopt.rule import Saving
-from dfopt.shell import Simple, Step, Word
+from dfopt.shell import Compound, Redirection, Script, Simple, Step, Word
 
 
 class Brought(NamedTuple):
@@ -68,12 +69,24 @@ def covers(pattern: str, path: str) -> bool:
     return all(_matches(one, other) for one, other in zip(wanted, given))
 
 
+# Folders that are links on many systems: a merged /usr, and the Filesystem Hierarchy Standard's /var/run and /var/lock.
+_LINKS = {"/var/run": "/run", "/var/lock": "/run/lock", "/bin": "/usr/bin", "/sbin": "/usr/sbin", "/lib": "/usr/lib", "/lib64": "/usr/lib64"}
+
+
 def overlaps(one: str, other: str) -> bool:
     """Whether two paths or globs may name the same file, or one a folder above the other."""
     return all(
-        _matches(first, second) or _matches(second, first)
-        for first, second in zip(one.rstrip("/").split("/"), other.rstrip("/").split("/"))
+        _matches(first, second) or _matches(second, first) for first, second in zip(_components(one), _components(other))
     )
+
+
+def _components(path: str) -> list[str]:
+    path = path.rstrip("/")
+    for link, target in _LINKS.items():
+        if path == link or path.startswith(link + "/"):
+            path = target + path[len(link) :]
+            break
+    return path.split("/")
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -121,6 +134,21 @@ def saving(build: Build, one: Brought, text: str) -> Saving:
     return Saving(text)
 
 
+def mount_within(build: Build, index: int, paths: tuple[str, ...]) -> bool:
+    """Whether a RUN has a mount, or one whose place is not known, at, above or below one of `paths`: to delete these there
+    empties the mount or fails."""
+    for flag in build.instructions[index].flags:
+        if flag.name == "mount":
+            options = mount_options(flag.value or "")
+            target = options.get("target", "/run/secrets" if options["type"] == "secret" else "")
+            if not target and options["type"] == "ssh":
+                continue
+            place = build.absolute(build.expand(target, index), index)
+            if place is None or any(overlaps(path, place) for path in paths):
+                return True
+    return False
+
+
 def brought(build: Build, index: int) -> list[Brought]:
     """What instruction `index` leaves in its layer when it is done: package lists and caches, downloads, copied files."""
     found = written(build, index)
@@ -131,6 +159,7 @@ def brought(build: Build, index: int) -> list[Brought]:
         one
         for one in found
         if not mounted(build, index, one.path)
+        and not _maybe_cleaned(build, index, one)
         and not any(
             covers(pattern, one.path)
             for cleaning in cleanings
@@ -138,6 +167,23 @@ def brought(build: Build, index: int) -> list[Brought]:
             for pattern in cleaning.paths
         )
     ]
+
+
+def _maybe_cleaned(build: Build, index: int, one: Brought) -> bool:
+    """Whether a later `rm` of the RUN may delete what was brought though its words do not say so (`cd` there, a variable, braces)."""
+    run = build.run(index)
+    if run is None or one.end == 0:
+        return False
+    state = build.state(index)
+    tail = "/".join(one.path.split("/")[-2:])
+    for command in run.commands:
+        if command.simple.start < one.start or command.name not in ("rm", "/bin/rm", "find", "xargs", "sudo"):
+            continue
+        for word in command.simple.words[1:]:
+            if path_of(word, state) is None and not word.text.startswith("-"):
+                if tail in run.script.text.replace(run.script.text[one.start : one.end], "") or tail.split("/")[-1] in word.text:
+                    return True
+    return False
 
 
 def written(build: Build, index: int) -> list[Brought]:
@@ -160,7 +206,13 @@ def written(build: Build, index: int) -> list[Brought]:
     return found
 
 
+# Options by which a system's package manager works in another root or keeps its files elsewhere.
+_ELSEWHERE = re.compile(r"\bDir\b|^--(?:installroot|root|downloaddir|cache-?dir|config)|(?i:cachedir)|^-[cR]")
+
+
 def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Brought]:
+    if use.manager.family in _SYSTEM and any(_ELSEWHERE.search(word.text) for word in use.command.words):
+        return
     seen = environment(state)
     debian = state.base is None or state.base.distribution in (None, "debian")
     if use.fetches_lists:
@@ -334,6 +386,11 @@ def touches(
             if any(overlaps(path, copy.destination) for path in paths):
                 return Veto(index, f"`{instruction.name}` on line {line} may write there")
         return None
+    if instruction.name == "WORKDIR":
+        made = build.absolute(build.expand(instruction.arguments[0] if instruction.arguments else "", index), index)
+        if made is None or any(overlaps(path, made) and len(_components(made)) >= len(_components(path)) for path in paths):
+            return Veto(index, f"`WORKDIR` on line {line} may make it")
+        return None
     if instruction.name != "RUN":
         return None
     run = build.run(index)
@@ -352,8 +409,34 @@ def touches(
             place = build.syntax.source.line_of(run.span(command.simple.start, command.simple.end).start)
             found = Veto(index, f"{why} on line {place}", certain)
             if certain:
+                return found
+    for compound in _compounds(run.script):
+        if before is not None and compound.start >= before:
+            continue
+        words = compound.words if compound.kind in ("for", "select", "test") else ()
+        why, certain = _words_touch(compound.kind, words, compound.redirections, state, folder, paths, compound.kind != "test")
+        if why and (found is None or certain):
+            place = build.syntax.source.line_of(run.span(compound.start, compound.end).start)
+            found = Veto(index, f"{why} on line {place}", certain)
+            if certain:
                 break
     return found
+
+
+def _compounds(script: Script) -> Iterator[Compound]:
+    """The compound commands of a script, those in others and in substitutions too."""
+    for step in script.steps:
+        for command in step.pipeline.commands:
+            words = list(command.words) + [redirection.target for redirection in command.redirections]
+            if isinstance(command, Compound):
+                yield command
+                for body in command.bodies:
+                    yield from _compounds(body)
+            else:
+                words += [assignment.value for assignment in command.assignments if assignment.value is not None]
+            for word in words:
+                for inner in word.substitutions:
+                    yield from _compounds(inner)
 
 
 # These work in the current folder without naming it.
@@ -383,31 +466,58 @@ def _command_touches(
             return "", False
         works_here = use.manager.family not in _SYSTEM and (use.reads_project or use.action not in ("install", "upgrade", "download"))
         why, certain = _manager_touches(use, state, paths, private)
-        return (why, certain) if why or not (here and works_here) else (where, True)
+        if not why and here and works_here:
+            why, certain = where, True
+        if not why or not certain:
+            other, sure = _words_touch(label, simple.words[1:], simple.redirections, state, folder, paths, False, True)
+            if sure or not why:
+                return other, sure
+        return why, certain
     if simple.words and not packages.touches_only_its_words(simple):
         return f"it is not known what `{label}` reads and writes", False
     name = posixpath.basename(command.name or "")
     if here and name in _WORKING_HERE:
         return where, True
+    return _words_touch(label, simple.words[1:], simple.redirections, state, folder, paths, name in _NAMING_NOTHING)
+
+
+# What may stand before a path inside a word: `if=/x`, `@/x`, `a:/x`.
+_SEPARATORS = re.compile(r"[=@:,]")
+
+
+def _words_touch(
+    label: str, words: Iterable[Word], redirections: Iterable[Redirection], state: State, folder: str | None, paths: tuple[str, ...],
+    text_only: bool, packaged: bool = False,
+) -> tuple[str, bool]:  # fmt: skip
+    """Why words and redirections may name one of `paths`, and whether they certainly do. With `text_only` words that do not
+    begin with a slash are text; with `packaged` they are names of packages unless they hold a slash."""
+    private = all((path + "/").startswith(_PACKAGE_FOLDERS) for path in paths)
     doubt = ""
-    for word in (*simple.words[1:], *(redirection.target for redirection in simple.redirections)):
+    for word, is_text in (*((word, text_only) for word in words), *((one.target, False) for one in redirections)):
         text = word.value if word.value is not None else word.glob
-        named = text
-        if text is not None and text.startswith("-"):
-            # An option may hold a path: `--file=/tmp/x`, `-C/opt`, `--file=x`.
-            named = text[text.index("/") :] if "/" in text and "=" not in text else text.partition("=")[2]
-            if not named:
-                continue
-        path = path_of(word, state) if named is text else named if named is not None and named.startswith("/") else None
-        if path is None and named is not None and name in _NAMING_NOTHING and word in simple.words:
-            continue
-        if path is None and named is not None and folder is not None:
-            path = posixpath.normpath(posixpath.join(folder, named))
-        if path is None:
-            if not private:
+        if text is None:
+            path = path_of(word, state)
+            candidates = [path] if path is not None else []
+            if path is None and not private:
                 doubt = doubt or f"it is not known what `{word.text}` names"
-        elif any(overlaps(path, other) for other in paths):
-            return f"`{label}` names `{text or word.text}`", True
+        else:
+            candidates = [piece for piece in _SEPARATORS.split(text) if piece.startswith("/")]
+            if text.startswith("-"):
+                # An option may hold a path: `-C/opt`, `--file=x`.
+                candidates += [text[text.index("/") :]] if "/" in text else []
+                candidates += [text.partition("=")[2]]
+            elif word.value is None or not is_text:
+                candidates += [text] if not packaged or "/" in text else []
+                candidates += [text.partition("=")[2]]
+        for candidate in filter(None, candidates):
+            if not candidate.startswith("/"):
+                if folder is None:
+                    doubt = doubt or ("" if private else f"it is not known what `{text}` names")
+                    continue
+                candidate = posixpath.join(folder, candidate)
+            path = "/" + posixpath.normpath(candidate).lstrip("/")
+            if any(overlaps(path, other) for other in paths):
+                return f"`{label}` names `{text or word.text}`", True
     return doubt, False
 
 
@@ -415,7 +525,9 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
     """Why a package manager's command may touch one of `paths` in the folders that it keeps, and whether it certainly does."""
     name = f"`{use.manager.name} {use.verb}`".replace(" `", "`")
     seen = environment(state)
-    lists, caches = use.fetches_lists or use.needs_lists, use.fills_caches
+    # A manager of the distribution makes its folders and locks whatever it does: `apt-get clean` writes below lists too (tried).
+    system = use.manager.family in _SYSTEM
+    lists, caches = system or use.fetches_lists or use.needs_lists, system or use.fills_caches
     # What `npm run` and its like do is up to the project's scripts.
     certain = use.action not in ("run", "init")
     for folder in dict.fromkeys((*use.manager.lists, *use.manager.caches)):

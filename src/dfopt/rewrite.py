@@ -54,32 +54,33 @@ def drop_instruction(build: Build, index: int) -> Dropped:
     return Dropped((Edit(Span(start, end), ""),), comments)
 
 
-def drop_command(build: Build, index: int, command: int) -> Dropped | None:
-    """Take command `command` (an index of the script's steps) out of a RUN, with the operator that joins it.
+def drop_command(build: Build, index: int, command: int, last: int | None = None) -> Dropped | None:
+    """Take command `command` (an index of the script's steps), or all up to `last`, out of a RUN, with the operator that joins it.
 
-    None where that may change when the other commands run: only within a chain of `&&`, or of `;` throughout.
-    A RUN that would be left without commands goes as a whole.
+    None where that may change when the other commands run, or how the RUN ends: only within a chain of `&&`, or before the
+    end of one of `;`. A RUN that would be left without commands goes as a whole.
     """
     run = build.run(index)
-    if run is None or run.script.opaque is not None:
+    if run is None or run.script.opaque is not None or run.script.comments:
         return None
     steps = run.script.steps
-    if len(steps) == 1:
+    final = command if last is None else last
+    if final - command + 1 == len(steps):
         return drop_instruction(build, index)
-    before = steps[command].operator
-    after = steps[command + 1].operator if command + 1 < len(steps) else run.script.terminator
-    kinds = {{"\n": ";"}.get(operator, operator) for operator in (before, after) if operator}
-    if kinds - {"&&", ";"} or len(kinds) > 1:
+    operators = [step.operator for step in steps[command : final + 2] if step.operator]
+    kinds = {";" if operator == "\n" else operator for operator in operators}
+    if kinds - {"&&", ";"} or len(kinds) > 1 or run.script.terminator == "&":
+        return None
+    if final + 1 == len(steps) and kinds != {"&&"}:
+        # The status of the command before would become the RUN's.
         return None
     text = build.syntax.source.text
-    if run.script.comments:
-        return None
     if command:
         start = run.span(steps[command - 1].pipeline.start, steps[command - 1].pipeline.end).end
-        end = run.span(steps[command].pipeline.start, steps[command].pipeline.end).end
+        end = run.span(steps[final].pipeline.start, steps[final].pipeline.end).end
         return Dropped((Edit(Span(start, end), ""),), tuple(_comments(text[start:end])))
     start = run.span(steps[0].pipeline.start, steps[0].pipeline.end).start
-    end = run.span(steps[1].pipeline.start, steps[1].pipeline.end).start
+    end = run.span(steps[final + 1].pipeline.start, steps[final + 1].pipeline.end).start
     edits = [Edit(Span(start, end), "")]
     kept = _comments(text[start:end])
     if kept:

@@ -6,7 +6,7 @@ from typing import Iterator, NamedTuple
 from dfopt import layers, rewrite
 from dfopt.build import Build, Copy, Stage
 from dfopt.packages import Use
-from dfopt.rule import AddsCopy, Finding, Fix, Given, Moves, Related, Saving
+from dfopt.rule import AddsCopy, Finding, Fix, Given, Layers, Moves, Related, Saving
 from dfopt.source import Edit, Span
 
 # Manifest and lock files that an install of nothing but dependencies reads, below its working directory. A pattern that
@@ -162,7 +162,7 @@ def _split(
         edits,
         False,
         "to agree: the install reads nothing but these files, and .dockerignore keeps what it writes out of the later COPY",
-        (*effects, Moves(copied, index)),
+        (*effects, Moves(copied, index), Layers(stage.index, len(effects))),
     ), ""
 
 

@@ -5,7 +5,7 @@ from typing import Iterator, NamedTuple
 
 from dfopt import bases, layers, rewrite
 from dfopt.build import Build, Stage
-from dfopt.rule import Assembles, Finding, Fix, Given, Layers, Saving
+from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
 from dfopt.source import Edit, Span
 
 _FLAGS = frozenset(("from", "chown", "chmod"))
@@ -148,7 +148,11 @@ def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: 
         _edits(build, stage, group, root, name),
         not doubt,
         f"to agree: {doubt}" if doubt else f"nothing lies below `{root}` before, so modes and owners come out the same",
-        (Assembles(tuple(piece.instruction for piece in group), name, root), Layers(stage.index, 1 - len(group))),
+        (
+            Assembles(tuple(piece.instruction for piece in group), name, root),
+            Layers(stage.index, 1 - len(group)),
+            *((Changes((root + "/**",), stage.index),) if doubt else ()),
+        ),
     )
     return Finding(span, message, fix, saves)
 

@@ -69,11 +69,13 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
         return None, "it was brought in another stage, which others may use"
     if not cleaning.exact or cleaning.command is None:
         return None, "it is not known what all the command deletes, or when it runs"
+    group = _group(build, last, cleaning)
+    paths = tuple(path for one in group for path in one.paths)
     vetoes: list[layers.Veto] = []
     for between in range(first + 1, last + 1):
         if build.instructions[between].name in ("USER", "SHELL"):
             return None, f"`{build.instructions[between].name}` stands between"
-        veto = layers.touches(build, between, cleaning.paths, cleaning.simple.start if between == last else None)
+        veto = layers.touches(build, between, paths, group[0].simple.start if between == last else None)
         if veto is not None:
             vetoes.append(veto)
     target, agreed = first, ""
@@ -81,7 +83,7 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
     if vetoes:
         # The last step that works with the files, and all before it, become one RUN with the first.
         target = vetoes[-1].instruction
-        if target == last - 1 and run is not None and len(run.script.steps) == 1 and not _why_not_one(build, target, last):
+        if target == last - 1 and run is not None and len(run.script.steps) == len(group) and not _why_not_one(build, target, last):
             target = last
         why = _why_not_one(build, first, target)
         if why:
@@ -96,30 +98,44 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
         effects += (MergesRuns(first, index) for index in range(first + 1, target + 1))
     gone = target - first
     if target < last:
-        dropped = rewrite.drop_command(build, last, cleaning.command)
+        commands = [one.command for one in group if one.command is not None]
+        dropped = rewrite.drop_command(build, last, commands[0], commands[-1])
         if dropped is None:
             return None, "the command cannot be taken out of its RUN without a change of when the others run"
-        words = tuple(word.text for word in cleaning.simple.words)
-        added = rewrite.append_commands(build, target, [rewrite.Added(" ".join(words), dropped.comments)])
+        moved = [tuple(word.text for word in one.simple.words) for one in group]
+        comments = [dropped.comments, *[()] * len(moved)]
+        additions = [rewrite.Added(" ".join(words), above) for words, above in zip(moved, comments)]
+        added = rewrite.append_commands(build, target, additions)
         if added is None:
             return None, "nothing can be added to that RUN without a change of meaning"
         edits = (*edits, added, *dropped.edits)
-        effects += (DropsCommand(last, cleaning.command), AddsCommand(target, None, "&&", words))
-        gone += run is not None and len(run.script.steps) == 1
+        effects += (DropsCommand(last, command) for command in commands)
+        effects += (AddsCommand(target, None, "&&", words) for words in moved)
+        gone += run is not None and len(run.script.steps) == len(group)
     if gone:
         effects.append(Layers(stage.index, -gone))
     line = build.syntax.source.line_of(build.instructions[first].keyword_span.start)
-    command = " ".join(word.text for word in cleaning.simple.words)
+    named = " && ".join(" ".join(word.text for word in one.simple.words) for one in group)
     titles = []
     if target > first:
         titles.append(f"merge {target - first + 1} RUNs from line {line} on")
     if target < last:
-        titles.append(f"move `{command}` into {'that RUN' if titles else f'the RUN on line {line}'}")
+        titles.append(f"move `{named}` into {'that RUN' if titles else f'the RUN on line {line}'}")
     because = "the same commands run in the same order, joined by `&&`, and none leaves anything behind in the shell"
     if target < last:
         because = "nothing between works with what it deletes" + (f"; {because}" if target > first else "")
     because = f"to agree: {agreed}" if agreed else f"the image's files stay the same: {because}"
     return Fix(" and ".join(titles), edits, not agreed, because, tuple(effects)), ""
+
+
+def _group(build: Build, index: int, cleaning: Cleaning) -> list[Cleaning]:
+    """A clean-up with those that stand directly before it in its RUN, which move together: one may write what the next deletes
+    (`apt-get clean` makes files below /var/lib/apt/lists)."""
+    group = [cleaning]
+    found = {one.command: one for one in layers.cleaned(build, index) if one.command is not None and one.exact}
+    while group[0].command is not None and (before := found.get(group[0].command - 1)) is not None:
+        group.insert(0, before)
+    return group
 
 
 def _why_not_one(build: Build, first: int, last: int) -> str:
