@@ -1,11 +1,12 @@
 """Edits that several rules make, in the author's own layout: drop or add commands, words, flags and instructions, keep comments."""
 
 import itertools
+import posixpath
 import re
-from typing import NamedTuple, Sequence
+from typing import Iterator, NamedTuple, Sequence
 
 from dfopt.build import Build, Run
-from dfopt.shell import Compound, Simple
+from dfopt.shell import Compound, Script, Simple
 from dfopt.source import Edit, Span
 from dfopt.syntax import Comment
 
@@ -54,6 +55,10 @@ def drop_instruction(build: Build, index: int) -> Dropped:
     return Dropped((Edit(Span(start, end), ""),), comments)
 
 
+# What speaks of the command before: its status, and its last word.
+_STATUS = re.compile(r"\$(?:\?|_\b|\{[?_][^A-Za-z0-9_])")
+
+
 def drop_command(build: Build, index: int, command: int, last: int | None = None) -> Dropped | None:
     """Take command `command` (an index of the script's steps), or all up to `last`, out of a RUN, with the operator that joins it.
 
@@ -73,6 +78,8 @@ def drop_command(build: Build, index: int, command: int, last: int | None = None
         return None
     if final + 1 == len(steps) and kinds != {"&&"}:
         # The status of the command before would become the RUN's.
+        return None
+    if final + 1 < len(steps) and _STATUS.search(run.script.text[steps[final + 1].pipeline.start :]):
         return None
     text = build.syntax.source.text
     if command:
@@ -99,7 +106,13 @@ def insert_lines(build: Build, offset: int, lines: Sequence[str]) -> Edit:
     return Edit(Span(offset, offset), text)
 
 
-_LEAVING = frozenset(("exit", "exec", "return", "trap", "break", "continue"))
+_LEAVING = frozenset(("exit", "exec", "return", "trap", "break", "continue", ".", "source", "eval", "alias", "shopt", "enable"))
+
+# Options of `set` after which a command means what it meant; without them `-f` might keep `*` from being a pattern.
+_PLAIN_SET = re.compile(r"[-+][euxv]*o?|pipefail|errexit|nounset|xtrace|verbose|--")
+
+# Comments that switch a check off, for the instruction that they stand at.
+_SUPPRESSION = re.compile(r"#[ \t]*(?:hadolint\b|dfopt:|check[ \t]*=|trivy:|checkov:|kics-scan|nosemgrep|noqa|nosec|dockle)", re.IGNORECASE)
 
 
 def can_append(build: Build, index: int) -> bool:
@@ -108,15 +121,80 @@ def can_append(build: Build, index: int) -> bool:
     Left of `&&` a compound command ignores `set -e`, so such a script must end in a simple command.
     """
     run = build.run(index)
-    if run is None or run.script.opaque is not None or not run.script.steps or run.script.terminator == "&":
+    if run is None or run.script.opaque is not None or not run.script.steps:
         return False
-    errexit = any("e" in word[1:] for word in build.state(index).shell or () if word.startswith("-") and not word.startswith("--"))
+    errexit = _shell_has(build, index, "e")
     for command in run.commands:
-        if command.name is None or command.name in _LEAVING:
+        if command.name is None or _leaves(command.simple):
             return False
         errexit = errexit or command.name == "set"
+    kinds = set(_kinds(run.script))
+    if "&" in kinds or _shell_has(build, index, "f"):
+        return False
     last = run.script.steps[-1].pipeline
-    return not errexit or all(isinstance(command, Simple) for command in last.commands)
+    return not errexit or ("function" not in kinds and all(isinstance(command, Simple) for command in last.commands))
+
+
+def _shell_has(build: Build, index: int, option: str) -> bool:
+    """Whether the SHELL of an instruction has an option of one letter."""
+    words = build.state(index).shell or ()
+    return any(option in word[1:] for word in words if word.startswith("-") and not word.startswith("--"))
+
+
+def _leaves(simple: Simple) -> bool:
+    """Whether a command may end the script, or change what later words mean."""
+    names = [word.value for word in simple.words]
+    if names[:1] in (["command"], ["builtin"]) and len(names) > 1:
+        names = names[1:]
+    if names[:1] == ["set"]:
+        return any(name is None or not _PLAIN_SET.fullmatch(name) for name in names[1:])
+    return bool(names) and names[0] in _LEAVING
+
+
+def _kinds(script: Script) -> Iterator[str]:
+    """The kinds of the compound commands in a script, and `&` where something runs in the background."""
+    if script.terminator == "&":
+        yield "&"
+    for step in script.steps:
+        if step.operator == "&":
+            yield "&"
+        for command in step.pipeline.commands:
+            if isinstance(command, Compound):
+                yield command.kind
+                for body in command.bodies:
+                    yield from _kinds(body)
+
+
+def always_runs(build: Build, index: int, command: int, fails: bool) -> bool:
+    """Whether a RUN that succeeds has certainly run its command `command` (an index of the script's steps), by itself and not in the
+    background. `fails` is whether that command may fail; then its failure must be the RUN's, too."""
+    run = build.run(index)
+    if run is None or run.script.opaque is not None:
+        return False
+    kinds = set(_kinds(run.script))
+    steps = run.script.steps
+    before = steps[command].operator
+    if "&" in kinds or "function" in kinds or before == "||":
+        return False
+    if any(one.name is None or _leaves(one.simple) for one in run.commands if one.simple.start < steps[command].pipeline.start):
+        return False
+    after = [step.operator for step in steps[command + 1 :]]
+    if all(operator == "&&" for operator in after) and not run.script.comments:
+        return True
+    # The first of a list is reached in any case; whether the list succeeds may not matter.
+    return before in ("", ";", "\n") and not fails
+
+
+def merges_suppression(build: Build, first: int, last: int) -> bool:
+    """Whether a comment that switches a check off stands behind RUN `first`, up to the end of `last`: merged, it would stand
+    at no instruction, or at more than one."""
+    text = build.syntax.source.text[build.instructions[first].span.end : build.instructions[last].span.end]
+    return switches_off(_comments(text))
+
+
+def switches_off(comments: Sequence[str]) -> bool:
+    """Whether one of the comments switches a check off for the instruction that it stands at."""
+    return any(_SUPPRESSION.search(comment) for comment in comments)
 
 
 def append_commands(build: Build, index: int, commands: Sequence[Added], operator: str = "&&") -> Edit | None:
@@ -191,6 +269,17 @@ _LEAKING = _LEAVING | frozenset(
 )
 
 
+# What these start goes on in the background: it would live on into the commands of the next RUN.
+_DAEMONS = frozenset(
+    "service systemctl nohup setsid daemonize start-stop-daemon supervisord dbus-daemon dockerd containerd sshd nginx apachectl"
+    " apache2ctl httpd mysqld mysqld_safe mariadbd postgres pg_ctl pg_ctlcluster redis-server mongod gpg-agent ssh-agent Xvfb"
+    " crond cron screen tmux at batch gradle gradlew mvnd bazel".split()
+)
+
+# `${name:=value}` and arithmetic set variables of the shell; /dev/shm is empty in every RUN.
+_SETTING = re.compile(r"\$\{\w+:?=|\$\(\(|\$!|/dev/shm")
+
+
 def why_not_merged(build: Build, index: int) -> str:
     """Why the commands of a RUN cannot be joined to another RUN's by `&&` without a change of meaning; "" where they can.
 
@@ -205,6 +294,14 @@ def why_not_merged(build: Build, index: int) -> str:
         return "it is a heredoc"
     if run.script.terminator or run.script.comments or not run.script.steps:
         return "it does not end in a plain command"
+    for flag, options in build.mounts(index):
+        if options["type"] == "tmpfs" or "readwrite" in options or options.get("readonly") == "false":
+            return f"what it writes into `{flag.text}` is thrown away at its end"
+    found = _SETTING.search(run.script.text)
+    if found is not None:
+        return f"`{found.group()}` would reach into the other commands"
+    if _STATUS.search(run.script.text[: run.script.steps[0].pipeline.end]):
+        return "its first command asks for the status or last word of another"
     for step in run.script.steps:
         if step.operator not in ("", "&&"):
             return f"its commands are joined by `{step.operator}`"
@@ -216,6 +313,8 @@ def why_not_merged(build: Build, index: int) -> str:
                 return "it sets variables or runs a command that is not known"
             if name in _LEAKING:
                 return f"`{name}` would reach into the other commands"
+            if posixpath.basename(name) in _DAEMONS or name.startswith("/etc/init.d/"):
+                return f"`{name}` may leave a process running"
     return ""
 
 

@@ -1,9 +1,10 @@
 """Files deleted in a later RUN than the layer that brought them: the layer keeps them, only their names are hidden."""
 
+import re
 from typing import Iterator
 
-from dfopt import layers, rewrite
-from dfopt.build import Build, Stage
+from dfopt import layers, packages, rewrite
+from dfopt.build import Build, Command, Stage
 from dfopt.layers import Brought, Cleaning
 from dfopt.rule import AddsCommand, DropsCommand, Effect, Finding, Fix, Given, Layers, MergesRuns, Related
 from dfopt.source import Edit
@@ -19,6 +20,8 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
         for index in stage.indexes:
             if build.instructions[index].name == "RUN":
                 for cleaning in layers.cleaned(build, index):
+                    if layers.mount_within(build, index, cleaning.paths):
+                        continue
                     hidden = [one for one in kept if any(layers.covers(path, one.path) for path in cleaning.paths)]
                     kept = [one for one in kept if one not in hidden]
                     if shipped and hidden and not _is_own(build, index, cleaning):
@@ -71,6 +74,9 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
         return None, "it is not known what all the command deletes, or when it runs"
     group = _group(build, last, cleaning)
     paths = tuple(path for one in group for path in one.paths)
+    linked = _linked(build, stage, last, paths)
+    if linked:
+        return None, linked
     vetoes: list[layers.Veto] = []
     for between in range(first + 1, last + 1):
         if build.instructions[between].name in ("USER", "SHELL"):
@@ -91,6 +97,10 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
             if certain:
                 return None, f"{certain[-1].why}, and {why}"
             target, agreed = first, vetoes[-1].why
+    if layers.mount_within(build, target, paths):
+        return None, "what it deletes may lie in a mount of that RUN"
+    if target > first and rewrite.merges_suppression(build, first, target):
+        return None, "a comment switches a check off for an instruction that would go"
     edits: tuple[Edit, ...] = ()
     effects: list[Effect] = []
     if target > first:
@@ -99,9 +109,14 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
     gone = target - first
     if target < last:
         commands = [one.command for one in group if one.command is not None]
+        why = _why_not_moved(build, target, last, group)
+        if why:
+            return None, why
         dropped = rewrite.drop_command(build, last, commands[0], commands[-1])
         if dropped is None:
             return None, "the command cannot be taken out of its RUN without a change of when the others run"
+        if rewrite.switches_off(dropped.comments):
+            return None, "a comment switches a check off for an instruction that would go"
         moved = [tuple(word.text for word in one.simple.words) for one in group]
         comments = [dropped.comments, *[()] * len(moved)]
         additions = [rewrite.Added(" ".join(words), above) for words, above in zip(moved, comments)]
@@ -128,6 +143,41 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
     return Fix(" and ".join(titles), edits, not agreed, because, tuple(effects)), ""
 
 
+def _why_not_moved(build: Build, target: int, last: int, group: list[Cleaning]) -> str:
+    """Why the clean-ups of RUN `last` would delete something else, or at other times, at the end of RUN `target`; "" where not."""
+    for one in group:
+        forced = any(re.fullmatch(r"-[rRv]*f[rRfv]*|--force", word.value or "") for word in one.simple.words)
+        if one.command is None or not rewrite.always_runs(build, last, one.command, not forced):
+            return "it does not run, or must not fail, whenever its RUN succeeds"
+        if any("\n" in word.text for word in one.simple.words):
+            return "it goes over several lines"
+        if one.simple.words[0].value == "rm" and all(word.value is not None or word.glob is not None for word in one.simple.words):
+            continue
+        # What it deletes hangs on variables.
+        for between in range(target + 1, last):
+            if build.instructions[between].name in ("ENV", "ARG"):
+                line = build.syntax.source.line_of(build.instructions[between].keyword_span.start)
+                return f"`{build.instructions[between].name}` on line {line} may move what it deletes"
+        run = build.run(target)
+        if run is None or "HOME" in run.script.text:
+            return "that RUN may have another home folder"
+    return ""
+
+
+def _linked(build: Build, stage: Stage, last: int, paths: tuple[str, ...]) -> str:
+    """Where a link to something above one of `paths` is made, so that commands may name it otherwise; "" where none is."""
+    for index in range(stage.first + 1, last + 1):
+        run = build.run(index)
+        for command in run.commands if run is not None else ():
+            if command.name in ("ln", "/bin/ln", "mount") and run is not None:
+                for word in command.simple.words[1:]:
+                    path = layers.path_of(word, build.state(index))
+                    if path is not None and any(layers.overlaps(path, other) for other in paths):
+                        line = build.syntax.source.line_of(run.span(word.start, word.end).start)
+                        return f"`{command.name}` on line {line} gives it another name"
+    return ""
+
+
 def _group(build: Build, index: int, cleaning: Cleaning) -> list[Cleaning]:
     """A clean-up with those that stand directly before it in its RUN, which move together: one may write what the next deletes
     (`apt-get clean` makes files below /var/lib/apt/lists)."""
@@ -138,9 +188,17 @@ def _group(build: Build, index: int, cleaning: Cleaning) -> list[Cleaning]:
     return group
 
 
+def _stays(command: Command) -> bool:
+    """Whether a command's program is the system's own, which nothing installs in another folder."""
+    if command.use is not None:
+        return command.use.manager.family in ("apt", "apk", "dnf", "zypper")
+    return packages.touches_only_its_words(command.simple)
+
+
 def _why_not_one(build: Build, first: int, last: int) -> str:
     """Why the instructions `first` to `last` cannot become one RUN; "" where they can."""
     flags = [flag.text for flag in build.instructions[first].flags]
+    ran: set[str] = set()
     for index in range(first, last + 1):
         instruction = build.instructions[index]
         line = build.syntax.source.line_of(instruction.keyword_span.start)
@@ -152,6 +210,12 @@ def _why_not_one(build: Build, first: int, last: int) -> str:
         if why:
             return f"the RUN on line {line} cannot be merged: {why}"
         run = build.run(index)
+        own = {command.name or "" for command in run.commands if not _stays(command)} if run is not None else set()
+        again = sorted(name for name in own & ran if "/" not in name)
+        if again:
+            # A shell keeps the place of a program that it has run (POSIX, hash), though it was installed anew elsewhere.
+            return f"`{again[0]}` on line {line} may be another program than before"
+        ran |= own
         uses = [command.use for command in run.commands if command.use is not None] if run is not None else []
         if index > first and any(use.reads_project and use.action in ("run", "build") for use in uses):
             return f"the RUN on line {line} builds the project, which would be tied to its dependencies"
