@@ -1,0 +1,1 @@
+"""The rules, one a module: `check(build, given) -> Iterator[Finding]`; the folder is the registry."""
