@@ -197,6 +197,25 @@ def switches_off(comments: Sequence[str]) -> bool:
     return any(_SUPPRESSION.search(comment) for comment in comments)
 
 
+def joint(build: Build, index: int) -> str:
+    """The operator by which a command is put behind a RUN's last one: `;` or a line feed where the author joins by these and
+    `set -e` ends the script in time, else `&&`."""
+    run = build.run(index)
+    if run is None or run.script.opaque is not None or len(run.script.steps) < 2:
+        return "&&"
+    steps = run.script.steps
+    last = steps[-1]
+    if last.operator not in (";", "\n") or last.pipeline.negated or any(isinstance(one, Compound) for one in last.pipeline.commands):
+        return "&&"
+    settings = [command.simple for command in run.commands if command.name == "set"]
+    first = steps[0].pipeline.commands[0]
+    if settings and (len(settings) > 1 or settings[0] is not first or steps[1].operator not in (";", "\n")):
+        return "&&"
+    options = [word.value or "" for one in settings for word in one.words[1:]]
+    errexit = _shell_has(build, index, "e") or any(re.fullmatch(r"-[uxv]*e[uxv]*o?", option) for option in options)
+    return last.operator if errexit else "&&"
+
+
 def append_commands(build: Build, index: int, commands: Sequence[Added], operator: str = "&&") -> Edit | None:
     """Commands joined to the end of a RUN by `operator`, laid out as its other commands are; None where that is not exact."""
     run = build.run(index)
@@ -210,12 +229,21 @@ def append_commands(build: Build, index: int, commands: Sequence[Added], operato
     length = len(source.line_text(line))
     layout = _layout(build, run)
     comments = any(added.comments for added in commands)
+    if operator == "\n":
+        text = source.line_text(line)
+        indent = text[: len(text) - len(text.lstrip(" \t"))]
+        end = source.line_starts[line - 1] + len(text)
+        added_lines = [indent + one for added in commands for one in (*added.comments, added.text)]
+        return Edit(Span(end, end), "".join("\n" + one for one in added_lines))
+    gap = "" if operator == ";" else " "
+    if run.heredoc and layout is None and not comments and length + sum(len(f" {operator} {added.text}") for added in commands) <= WIDTH:
+        return Edit(Span(place, place), "".join(f"{gap}{operator} {added.text}" for added in commands))
     single = line == source.line_of(build.instructions[index].keyword_span.start)
     if layout is None and single and not comments and length + sum(len(f" {operator} {added.text}") for added in commands) <= WIDTH:
-        return Edit(Span(place, place), "".join(f" {operator} {added.text}" for added in commands))
+        return Edit(Span(place, place), "".join(f"{gap}{operator} {added.text}" for added in commands))
     if run.heredoc and comments:
         return None
-    leading, indent = layout if layout is not None else (True, "    ")
+    leading, indent = layout if layout is not None else (operator != ";", "    ")
     pieces = []
     for added in commands:
         lines = [indent + comment for comment in added.comments]
@@ -223,7 +251,7 @@ def append_commands(build: Build, index: int, commands: Sequence[Added], operato
         if leading:
             pieces.append(f" {escape}{newline}{above}{indent}{operator} {added.text}")
         else:
-            pieces.append(f" {operator} {escape}{newline}{above}{indent}{added.text}")
+            pieces.append(f"{gap}{operator} {escape}{newline}{above}{indent}{added.text}")
     return Edit(Span(place, place), "".join(pieces))
 
 

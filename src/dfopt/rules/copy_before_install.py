@@ -117,6 +117,10 @@ def _split(
     run = build.run(index)
     assert run is not None, "the install stands in a RUN"
     assert copy.destination is not None and copy.sources is not None, "a wide COPY is known"
+    if set(copy.flags) & {"parents", "exclude"}:
+        return None, "its flags decide which files come where"
+    if any(set(text) & set(" \t\"'\\$[]*?") for text in (*copy.sources, copy.destination, workdir)):
+        return None, "its paths hold characters that have a meaning"
     inside = ((copy.destination.rstrip("/") or "") + "/*",)
     files: list[str] = []
     for command in run.commands:

@@ -42,7 +42,10 @@ def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
     reader, certain = _reader(build, stage, index, one)
     if certain:
         return Finding(span, message, None, saves, (), reader)
-    added = rewrite.append_commands(build, index, [rewrite.Added(command)])
+    if layers.mount_within(build, index, (one.path,)):
+        return Finding(span, message, None, saves, (), "a mount lies in the folder")
+    operator = rewrite.joint(build, index)
+    added = rewrite.append_commands(build, index, [rewrite.Added(command)], operator)
     if added is None:
         return Finding(span, message, None, saves, (), "nothing can be added to this RUN without a change of meaning")
     images = (stage, *build.children(stage))
@@ -51,7 +54,7 @@ def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
         (added,),
         not reader,
         f"to agree: {reader}" if reader else "no later command reads the lists, and an update fetches them anew",
-        (AddsCommand(index, None, "&&", words), *(Removes((one.path + "/**",), image.index) for image in images)),
+        (AddsCommand(index, None, operator.replace("\n", ";"), words), *(Removes((one.path + "/**",), image.index) for image in images)),
     )
     return Finding(span, message, fix, saves)
 
@@ -84,6 +87,14 @@ def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, 
                 continue
             if veto is not None:
                 return f"{veto.why}, and whether that reads them", False
+    for image in (stage, *build.children(stage)):
+        for later in image.indexes:
+            instruction = build.instructions[later]
+            line = build.syntax.source.line_of(instruction.keyword_span.start)
+            if instruction.name == "ONBUILD" and instruction.inner is not None and instruction.inner.name == "RUN":
+                return f"the ONBUILD on line {line} runs in builds on top of this image, and it is not known whether it reads them", False
+            if instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK") and one.use.manager.name in instruction.body.text:
+                return f"the {instruction.name} on line {line} names `{one.use.manager.name}`", False
     taken = layers.copied_from(build, stage, (one.path,))
     return (f"{taken.why}", False) if taken is not None else ("", False)
 

@@ -1,6 +1,7 @@
 """Several COPYs from other stages into an image: laid out in an assembly stage, one COPY brings them in one layer."""
 
 import posixpath
+import re
 from typing import Iterator, NamedTuple
 
 from dfopt import bases, layers, rewrite
@@ -9,6 +10,10 @@ from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
 from dfopt.source import Edit, Span
 
 _FLAGS = frozenset(("from", "chown", "chmod"))
+
+
+# A name that ends like a file's: `app.jar`, `.env.local`; not `conf.d`, `python3.12`, `.venv`.
+_FILE = re.compile(r"[^.]\.(?!d\b)[A-Za-z][A-Za-z0-9]{0,9}$")
 
 
 class _Piece(NamedTuple):
@@ -91,7 +96,7 @@ def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
         if piece.folder == piece.destination.rstrip("/"):
             for source in piece.sources:
                 name = posixpath.basename(source.rstrip("/"))
-                if not name or "." not in name.strip(".") or set(name) & set("*?["):
+                if not _FILE.search(name) or set(name) & set("*?["):
                     return f"`{source}` may be a folder, whose contents may meet those of another COPY"
                 names.append(posixpath.join(piece.folder, name))
         else:
@@ -116,6 +121,8 @@ def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
             if one is stage and index >= group[0].instruction:
                 break
             instruction = build.instructions[index]
+            if instruction.name == "ONBUILD" and one is not stage:
+                return f"the ONBUILD on line {build.syntax.source.line_of(instruction.keyword_span.start)} runs before"
             if instruction.name == "WORKDIR":
                 path = build.states[index + 1] if index + 1 < len(build.states) else None
                 workdir = path.workdir if path is not None and index < one.last else build.after(one).workdir

@@ -120,12 +120,13 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
         moved = [tuple(word.text for word in one.simple.words) for one in group]
         comments = [dropped.comments, *[()] * len(moved)]
         additions = [rewrite.Added(" ".join(words), above) for words, above in zip(moved, comments)]
-        added = rewrite.append_commands(build, target, additions)
+        operator = rewrite.joint(build, target) if target == first else "&&"
+        added = rewrite.append_commands(build, target, additions, operator)
         if added is None:
             return None, "nothing can be added to that RUN without a change of meaning"
         edits = (*edits, added, *dropped.edits)
         effects += (DropsCommand(last, command) for command in commands)
-        effects += (AddsCommand(target, None, "&&", words) for words in moved)
+        effects += (AddsCommand(target, None, operator.replace("\n", ";"), words) for words in moved)
         gone += run is not None and len(run.script.steps) == len(group)
     if gone:
         effects.append(Layers(stage.index, -gone))
