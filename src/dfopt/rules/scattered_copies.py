@@ -31,7 +31,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     if given.assembly == "off":
         return
     for stage in build.stages:
-        if not build.is_shipped(stage):
+        if not build.is_shipped(stage) or _is_assembly(build, stage):
             continue
         for group in _groups(build, stage):
             root = posixpath.commonpath([piece.folder for piece in group])
@@ -39,6 +39,12 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             if root == "/" or (doubt and _is_system(root) and given.assembly != "always"):
                 continue
             yield _finding(build, stage, group, root, doubt)
+
+
+def _is_assembly(build: Build, stage: Stage) -> bool:
+    """Whether a stage is there only for others to copy from, as an assembly is; a `FROM $BASE` may name it, but hardly does."""
+    names = {build.instructions[index].name for index in stage.indexes[1:]}
+    return stage.base.kind == "scratch" and names == {"COPY"} and bool(build.users(stage))
 
 
 def _groups(build: Build, stage: Stage) -> Iterator[list[_Piece]]:
