@@ -143,7 +143,7 @@ class _Walk:
                 # shfmt's End of a heredoc is its body's
                 targets.append((each["Op"], self.at(each["Pos"]), self.span(each["Word"])))
             self.found.append(Command(kinds, tuple(words), tuple(assignments), tuple(targets)))
-        else:
+        elif command is not None:
             self.command(command, kinds)
 
     def command(self, node: dict[str, Any], kinds: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """An image ships the tool chain that built its program: compilers, build tools and their caches."""
 
 import posixpath
+import re
 from typing import Iterator, NamedTuple
 
 from dfopt import bases
@@ -131,7 +132,9 @@ def _language(command: Command) -> str | None:
             named = [use.verb, *((word.value or "") for word in use.operands)]
             return "Node" if any(name == "build" or name.startswith("build:") for name in named) else None
         if manager == "pip" and use.action == "install":
-            return "Python"
+            # pip itself and its like come as wheels.
+            named = {re.split(r"[=<>~!\[]", word.value or "?")[0].lower() for word in use.operands}
+            return "Python" if use.manifests or named - {"pip", "setuptools", "wheel"} else None
         return None
     name = posixpath.basename(command.name or "")
     if name in ("npx", "pnpx", "bunx"):
