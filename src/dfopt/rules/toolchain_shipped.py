@@ -133,8 +133,8 @@ def _language(command: Command) -> str | None:
             return "Node" if any(name == "build" or name.startswith("build:") for name in named) else None
         if manager == "pip" and use.action == "install":
             # pip itself and its like come as wheels.
-            named = {re.split(r"[=<>~!\[]", word.value or "?")[0].lower() for word in use.operands}
-            return "Python" if use.manifests or named - {"pip", "setuptools", "wheel"} else None
+            wanted = {re.split(r"[=<>~!\[]", word.value or "?")[0].lower() for word in use.operands}
+            return "Python" if use.manifests or wanted - {"pip", "setuptools", "wheel"} else None
         return None
     name = posixpath.basename(command.name or "")
     if name in ("npx", "pnpx", "bunx"):
