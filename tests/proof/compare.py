@@ -35,13 +35,15 @@ FileSystem = Mapping[str, Entry]
 
 
 class Image(NamedTuple):
-    """A built image: absolute path -> entry, the configuration as flat keys (`Env.PATH`, `User`), and its number of layers."""
+    """A built image: absolute path -> entry, the configuration as flat keys (`Env.PATH`, `User`), its number of layers, its size
+    in bytes; the paths of each package, and the lines of the files that hold users and groups."""
 
     files: FileSystem
     configuration: Mapping[str, str]
     layers: int
     size: int = 0
     packages: Mapping[str, frozenset[str]] = {}
+    accounts: Mapping[str, frozenset[bytes]] = {}
 
 
 class Difference(NamedTuple):
@@ -100,8 +102,15 @@ PACKAGE_STATE = (
     "/var/lib/systemd/deb-systemd-helper-*/**",
     "/etc/alternatives/**",
     "/etc/ld.so.cache",
+    "/etc/group-",
+    "/etc/gshadow-",
+    "/etc/passwd-",
+    "/etc/shadow-",
+    "/run/adduser",
     "/lib/apk/db/**",
 )
+# Packages bring users and groups; what packages that are gone brought are lines that are gone.
+ACCOUNTS = ("/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow")
 
 
 # --------------------------------------------------------------------------------------------------- comparing
@@ -134,7 +143,7 @@ def compare(before: Image, after: Image, effects: Iterable[Effect]) -> Result:
             covered += 1
         elif _is_noise(difference):
             noise += 1
-        elif gone and (difference.path in gone and difference.kind == "removed" or _PACKAGE_STATE(difference.path)):
+        elif gone and _is_of_packages(difference, gone, before, after):
             covered += 1
         else:
             uncovered.append(difference)
@@ -226,11 +235,31 @@ def _is_noise(difference: Difference) -> bool:
     return difference.kind in ("added", "removed") and _NOISE_NAMES(difference.path)
 
 
+def _is_of_packages(difference: Difference, gone: frozenset[str], before: Image, after: Image) -> bool:
+    """Whether packages that are gone explain the difference: their files, their names in `/etc/alternatives`, their users and
+    groups, and what the package manager keeps about them."""
+    path = difference.path
+    if _PACKAGE_STATE(path):
+        return True
+    if path in ACCOUNTS:
+        return difference.kind == "content" and after.accounts[path] < before.accounts[path]
+    link = before.files[path].content if difference.kind == "removed" else ""
+    return difference.kind == "removed" and (path in gone or link.startswith("/etc/alternatives/"))
+
+
 def _vanished(before: Image, after: Image) -> frozenset[str]:
-    """The paths that belong to packages which `after` no longer has, and to none that it still has."""
+    """The paths that belong to packages which `after` no longer has; of files only those that no other package has.
+
+    A folder that a package lists is there only where dpkg had something to put in it (slim images leave translations out), so
+    that one which other packages list too may vanish as well.
+    """
     kept = frozenset().union(*after.packages.values()) if after.packages else frozenset()
     lost = [paths for name, paths in before.packages.items() if name not in after.packages]
-    return (frozenset().union(*lost) if lost else frozenset()) - kept
+    gone = frozenset().union(*lost) if lost else frozenset()
+    return frozenset(path for path in gone if path not in kept or before.files.get(path, _NO_ENTRY).type == "directory")
+
+
+_NO_ENTRY = Entry("", 0, (0, 0), 0, "")
 
 
 # ---------------------------------------------------------------------------------------------------- patterns
@@ -295,18 +324,20 @@ _TYPES = {
 
 
 class Layer(NamedTuple):
-    """A layer as stored: its entries, each with the name of the first path of the same file, the paths that it hides and the
-    directories whose lower content it hides."""
+    """A layer as stored: its entries, each with the name of the first path of the same file, the paths that it hides, the
+    directories whose lower content it hides, and the content of dpkg's lists and of the users' and groups' files."""
 
     entries: Mapping[str, tuple[Entry, str]]
     hidden: frozenset[str]
     opaque: frozenset[str]
+    texts: Mapping[str, bytes]
 
 
 def read_layer(stream: IO[bytes]) -> Layer:
     """The layer in a tar, compressed or not. Raises tarfile.TarError where it is none."""
     entries: dict[str, tuple[Entry, str]] = {}
     hidden, opaque = set(), set()
+    texts: dict[str, bytes] = {}
     with tarfile.open(fileobj=stream, mode="r:*") as archive:
         for member in archive:
             path = _absolute(member.name)
@@ -325,8 +356,11 @@ def read_layer(stream: IO[bytes]) -> Layer:
                 continue
             kind = _TYPES.get(member.type, f"type {member.type!r}")
             content = ""
-            if kind == "file":
-                content = _digest(archive.extractfile(member))
+            if kind == "file" and (path in ACCOUNTS or _PACKAGE_LIST.fullmatch(path)):
+                texts[path] = _member(archive, member).read()
+                content = hashlib.sha256(texts[path]).hexdigest()
+            elif kind == "file":
+                content = _digest(_member(archive, member))
             elif kind == "symbolic link":
                 content = member.linkname
             elif kind.endswith("device"):
@@ -340,7 +374,7 @@ def read_layer(stream: IO[bytes]) -> Layer:
             mode = 0o777 if kind == "symbolic link" else member.mode & 0o7777
             size = member.size if kind == "file" else 0
             entries[path] = Entry(kind, mode, (member.uid, member.gid), size, content, attributes), path
-    return Layer(entries, frozenset(hidden), frozenset(opaque))
+    return Layer(entries, frozenset(hidden), frozenset(opaque), texts)
 
 
 def stack(layers: Iterable[Layer]) -> dict[str, Entry]:
@@ -377,17 +411,15 @@ def _absolute(name: str) -> str:
     return posixpath.normpath("/" + name.strip("/")) if name.strip("/") else "/"
 
 
-def _digest(stream: IO[bytes] | None) -> str:
+def _digest(stream: IO[bytes]) -> str:
     total = hashlib.sha256()
-    while stream is not None and (block := stream.read(1 << 20)):
+    while block := stream.read(1 << 20):
         total.update(block)
     return total.hexdigest()
 
 
-def read_archive(
-    path: str, known: dict[str, Layer] | None = None
-) -> tuple[dict[str, Entry], int, dict[str, frozenset[str]]]:
-    """File system, number of layers and packages of the one image in an archive of `docker save`.
+def read_archive(path: str, known: dict[str, Layer] | None = None) -> Image:
+    """The one image in an archive of `docker save`, its configuration and size left out.
 
     `known` keeps layers that were read, by digest, so that a base image is read once.
     """
@@ -399,14 +431,15 @@ def read_archive(
             if digest not in known:
                 known[digest] = read_layer(_member(archive, name))
         files = stack(known[digest] for digest in digests)
-        content: dict[str, bytes] = {}
-        for name in manifest["Layers"]:
-            content.update(_package_lists(_member(archive, name)))
-    lists = {path: text for path, text in content.items() if path in files}
-    return files, len(digests), debian_packages(files, lists)
+        texts: dict[str, bytes] = {}
+        for digest in digests:
+            texts.update(known[digest].texts)
+    texts = {path: text for path, text in texts.items() if path in files}
+    accounts = {path: frozenset(text.split(b"\n")) for path, text in texts.items() if path in ACCOUNTS}
+    return Image(files, {}, len(digests), packages=debian_packages(files, texts), accounts=accounts)
 
 
-def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+def _member(archive: tarfile.TarFile, name: str | tarfile.TarInfo) -> IO[bytes]:
     found = archive.extractfile(name)
     if found is None:
         raise tarfile.TarError(f"{name} is no file")
@@ -416,21 +449,10 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
 _PACKAGE_LIST = re.compile(r"/var/lib/dpkg/info/([^/]+?)(?::[^/]*)?\.list")
 
 
-def _package_lists(stream: IO[bytes]) -> dict[str, bytes]:
-    found = {}
-    with tarfile.open(fileobj=stream, mode="r:*") as archive:
-        for member in archive:
-            path = _absolute(member.name)
-            if member.isfile() and _PACKAGE_LIST.fullmatch(path):
-                extracted = archive.extractfile(member)
-                found[path] = extracted.read() if extracted is not None else b""
-    return found
-
-
-def debian_packages(files: FileSystem, lists: Mapping[str, bytes]) -> dict[str, frozenset[str]]:
+def debian_packages(files: FileSystem, texts: Mapping[str, bytes]) -> dict[str, frozenset[str]]:
     """Which paths belong to which package, from dpkg's lists, symbolic links of folders followed (merged /usr)."""
     found = {}
-    for path, text in lists.items():
+    for path, text in texts.items():
         match = _PACKAGE_LIST.fullmatch(path)
         if match is not None:
             owned = text.decode("utf-8", "surrogateescape").split("\n")
@@ -479,8 +501,8 @@ def read_image(docker: str, reference: str, known: dict[str, Layer] | None = Non
     inspected = json.loads(_output(docker, "image", "inspect", reference))[0]
     with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
         subprocess.run([docker, "save", "-o", archive.name, reference], check=True, capture_output=True)
-        files, layers, packages = read_archive(archive.name, known)
-    return Image(files, flat_configuration(inspected), layers, inspected.get("Size", 0), packages)
+        read = read_archive(archive.name, known)
+    return read._replace(configuration=flat_configuration(inspected), size=inspected.get("Size", 0))
 
 
 def _output(*command: str) -> bytes:

@@ -2,7 +2,8 @@
 
     PYTHONPATH=src:tests python -m proof.prove [--all] [NAME ...]
 
-The cases are the rules' examples that are marked `build` (`--all`: every `before`) and the files in `fixtures/`. Needs docker
+The cases are the rules' examples that are marked `build` (`--all`: every `before`), the files in `fixtures/` and the
+projects in `examples/`. Needs docker
 with BuildKit, found on the PATH (DOCKER_HOST is obeyed), and the package registries; without it nothing is proved, which is said.
 Exit code: 0 all proved, 1 a fix that keeps not to its word, 2 wrong use. `DFOPT_REQUIRE_ENGINE=1` makes a missing engine a 1.
 """
@@ -30,6 +31,7 @@ from dfopt.syntax import parse
 from proof import compare
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
 # The build context of every case: small projects whose packages leave a trace in their manager's cache (docopt has no wheel,
 # so pip builds and keeps one).
@@ -69,7 +71,7 @@ PROJECT = {
 
 class Case(NamedTuple):
     """A Dockerfile to be fixed and built. `codes` are the rules that fix it, `expected` those that must have; `skipped` says why
-    it is not built."""
+    it is not built; `context` is the folder to build in, None for the small project above."""
 
     name: str
     text: str
@@ -78,6 +80,7 @@ class Case(NamedTuple):
     given: Given
     unsafe: bool
     skipped: str
+    context: pathlib.Path | None = None
 
 
 class Verdict(NamedTuple):
@@ -135,6 +138,15 @@ def fixture_cases(folder: pathlib.Path = FIXTURES) -> Iterator[Case]:
         yield Case(f"fixtures/{path.stem}", text, ("ALL",), expected, given, "unsafe" in words, "")
 
 
+def example_cases(folder: pathlib.Path = EXAMPLES) -> Iterator[Case]:
+    """The naive projects in `examples/`, each with its own context, all rules on that are on by default."""
+    for path in sorted(folder.glob("*/Dockerfile")):
+        text = path.read_text(encoding="utf-8")
+        for unsafe in (False, True):
+            name = f"examples/{path.parent.name}"
+            yield Case(name, text, (), (), Given(), unsafe, "", path.parent)
+
+
 # ------------------------------------------------------------------------------------------------------- building
 
 
@@ -147,16 +159,21 @@ class Docker:
         self._names: list[str] = []
         self._count = itertools.count(1)
 
-    def build(self, text: str, target: str | None, fresh: bool = False) -> tuple[str, str]:
-        """The name of the image, or "" and why there is none. `fresh` runs each step again."""
+    def build(self, text: str, case: Case, target: str | None, fresh: bool = False) -> tuple[str, str]:
+        """The name of the image of `text` in the context of `case`, or "" and why there is none. `fresh` runs each step again."""
+        name, why = self._build(text, case, target, fresh)
+        plain = without_frontend(text)
+        if not name and "docker/dockerfile" in why and plain != text:
+            # Without a registry the frontend that a `# syntax=` names cannot be had; the one built in does as well.
+            name, why = self._build(plain, case, target, fresh)
+        return name, why
+
+    def _build(self, text: str, case: Case, target: str | None, fresh: bool) -> tuple[str, str]:
         name = f"dfopt-proof:{os.getpid()}-{next(self._count)}"
         with tempfile.TemporaryDirectory() as folder:
-            context = pathlib.Path(folder, "context")
-            for path, content in PROJECT.items():
-                file = context / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(content, encoding="utf-8")
-                file.chmod(0o755 if path.endswith(".sh") else 0o644)
+            context = case.context or pathlib.Path(folder, "context")
+            if case.context is None:
+                _write_project(context)
             dockerfile = pathlib.Path(folder, "Dockerfile")
             dockerfile.write_bytes(Source(text).to_bytes())
             command = [
@@ -198,6 +215,14 @@ class Docker:
             subprocess.run([self.client, "image", "rm", "-f", *self._names], capture_output=True)
 
 
+def _write_project(folder: pathlib.Path) -> None:
+    for path, content in PROJECT.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+        file.chmod(0o755 if path.endswith(".sh") else 0o644)
+
+
 def find_docker() -> tuple[Docker | None, str]:
     """The engine, or None and why there is none."""
     client = shutil.which("docker")
@@ -232,24 +257,23 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
     idle: list[str] = []
     saved = 0
     for stage in build.stages:
-        if stage is not build.final and not build.is_shipped(stage):
+        # The last stage and those that no other one uses; BuildKit takes no stage without a name for a target.
+        if stage is not build.final and (not stage.name or any(stage.index in other.needs for other in build.stages)):
             continue
-        if stage is not build.final and stage.index in {index for other in build.stages for index in other.needs}:
-            continue  # its layers are proved with the stage that stands on it
-        effects, after_index = effects_of(fixed, build, stage.index)
-        last = stage is build.final
-        before, why = docker.build(case.text, None if last else str(stage.index))
+        effects = effects_of(fixed, build, stage.index)
+        target = None if stage is build.final else stage.name
+        before, why = docker.build(case.text, case, target)
         if not before:
             return Verdict(case, "text only", (f"the original does not build here: {why}",))
         runs = ["cold", "warm"] if after_text != fixed.source.text else ["cold"]
         for run in runs:
-            after, why = docker.build(after_text, None if last else str(after_index), fresh=run == "warm")
+            after, why = docker.build(after_text, case, target, fresh=run == "warm")
             if not after:
                 return Verdict(case, "broken", (f"the fixed file does not build ({run}): {why}",))
             old, new = docker.read(before), docker.read(after)
             result = compare.compare(old, new, effects)
             if result.uncovered:
-                drift = _drift(docker, case.text, None if last else str(stage.index), old)
+                drift = _drift(docker, case, target, old)
                 result = result._replace(
                     uncovered=tuple(one for one in result.uncovered if (one.kind, one.path) not in drift)
                 )
@@ -260,9 +284,9 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
     return Verdict(case, state, tuple(uncovered), tuple(dict.fromkeys(idle)), saved, time.monotonic() - started)
 
 
-def _drift(docker: Docker, text: str, target: str | None, old: compare.Image) -> set[tuple[str, str]]:
+def _drift(docker: Docker, case: Case, target: str | None, old: compare.Image) -> set[tuple[str, str]]:
     """What differs between two builds of the original: kinds and paths."""
-    again, _ = docker.build(text, target, fresh=True)
+    again, _ = docker.build(case.text, case, target, fresh=True)
     if not again:
         return set()
     return {(one.kind, one.path) for one in compare.file_differences(old.files, docker.read(again).files)}
@@ -286,8 +310,17 @@ def unique_mounts(text: str, token: str) -> str:
     return apply_edits(text, edits)
 
 
-def effects_of(fixed: engine.Fixed, build: Build, target: int) -> tuple[list[Effect], int]:
-    """The effects on the image of stage `target`, counted in the original, and its index in the fixed text.
+def without_frontend(text: str) -> str:
+    """The text without its `# syntax=` line; other directives stay directives."""
+    spans = [directive.span for directive in parse(Source(text)).directives if directive.name == "syntax"]
+    if not spans:
+        return text
+    end = text.find("\n", spans[0].start)
+    return text[: spans[0].start] + (text[end + 1 :] if end >= 0 else "")
+
+
+def effects_of(fixed: engine.Fixed, build: Build, target: int) -> list[Effect]:
+    """The effects on the image of the stage with index `target` in the original.
 
     The effects of each round count the stages of that round's text: an assembly stage that an earlier round brought in
     stands before the stage that it fills.
@@ -312,8 +345,7 @@ def effects_of(fixed: engine.Fixed, build: Build, target: int) -> tuple[list[Eff
                 filled += [effect.stage for effect in applied.effects if isinstance(effect, Layers)]
         for stage in sorted(filled, reverse=True):
             chain = {one + (one >= stage) for one in chain}
-            target += target >= stage
-    return found, target
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------ the table
@@ -342,7 +374,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--all", action="store_true", help="every `before` example, not only those marked `build`")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only cases whose name holds one of these")
     options = parser.parse_args(arguments)
-    cases = [*page_cases(options.all), *fixture_cases()]
+    cases = [*page_cases(options.all), *fixture_cases(), *example_cases()]
     if options.names:
         cases = [case for case in cases if any(name in case.name for name in options.names)]
     docker, reason = find_docker()

@@ -238,11 +238,11 @@ def archive(path: pathlib.Path, *layers: bytes) -> str:
 
 def test_an_archive_with_plain_and_compressed_layers(tmp_path: pathlib.Path) -> None:
     path = archive(tmp_path / "image.tar", tar([File("a", "1"), File("b")]), tar([File("a", "2"), File(".wh.b")], "gz"))
-    files, layers, packages = read_archive(path)
-    assert set(files) == {"/a"}
-    assert files["/a"].size == 1
-    assert layers == 2
-    assert packages == {}
+    read = read_archive(path)
+    assert set(read.files) == {"/a"}
+    assert read.files["/a"].size == 1
+    assert read.layers == 2
+    assert read.packages == {}
 
 
 # ----------------------------------------------------------------------------------------------- configuration
@@ -337,8 +337,7 @@ def debian(tmp_path: pathlib.Path, name: str, packages: dict[str, list[str]], *m
     for package, paths in packages.items():
         files.append(File(f"{STATUS}{package}.list", "\n".join(["/.", *paths, ""])))
         files += [File(("usr" + path) if path.startswith("/lib/") else path.lstrip("/"), package) for path in paths]
-    read, layers, lists = read_archive(archive(tmp_path / name, tar(files)))
-    return Image(read, {}, layers, packages=lists)
+    return read_archive(archive(tmp_path / name, tar(files)))
 
 
 def test_packages_that_are_gone_take_their_files_along(tmp_path: pathlib.Path) -> None:
@@ -358,6 +357,30 @@ def test_a_file_of_a_package_that_stays_or_of_none_is_not_covered(tmp_path: path
     files = {path: entry for path, entry in after.files.items() if path not in ("/usr/bin/kept", "/usr/bin/shared")}
     result = compare(before, after._replace(files=files), [PackagesRemoved(0, "recommended")])
     assert {one.path for one in result.uncovered} == {"/usr/bin/kept", "/usr/bin/own", "/usr/bin/shared"}
+
+
+def test_a_folder_that_a_kept_package_lists_too_may_vanish(tmp_path: pathlib.Path) -> None:
+    """Its last file may have been the other package's: slim images leave out what the kept one has there."""
+    kept = {"kept": ["/usr/bin/kept", "/usr/share/locale/de"]}
+    before = debian(tmp_path, "a", {**kept, "gone": ["/usr/share/locale/de", "/usr/share/locale/de/gone"]})
+    after = debian(tmp_path, "b", kept)
+    locale = "/usr/share/locale/de"
+    old = {**before.files, locale: before.files[locale]._replace(type="directory", content="")}
+    new = {path: entry for path, entry in after.files.items() if path != locale}
+    effects = [PackagesRemoved(0, "recommended")]
+    assert compare(before._replace(files=old), after._replace(files=new), effects).uncovered == ()
+    assert compare(before, after._replace(files=new), effects).uncovered != (), "a file may not"
+
+
+def test_users_and_alternatives_of_packages_that_are_gone(tmp_path: pathlib.Path) -> None:
+    kept = {"kept": ["/usr/bin/kept"]}
+    users, manual = File("etc/passwd", "root\napp\n"), link("usr/share/man/pager.1", "/etc/alternatives/pager.1")
+    before = debian(tmp_path, "a", {**kept, "gone": ["/usr/bin/gone"]}, users, manual)
+    effects = [PackagesRemoved(0, "recommended")]
+    for text, missing in [("root\n", []), ("app\nroot\n", ["/etc/passwd"]), ("root\nother\n", ["/etc/passwd"])]:
+        after = debian(tmp_path, "b", kept, File("etc/passwd", text))
+        assert [one.path for one in compare(before, after, effects).uncovered] == missing
+        assert {"/etc/passwd", "/usr/share/man/pager.1"} <= {one.path for one in compare(before, after, ()).uncovered}
 
 
 def test_no_package_is_gone(tmp_path: pathlib.Path) -> None:
