@@ -5,7 +5,9 @@ need a fact of it do not fix. Sources: the images' own Dockerfiles (docker-libra
 Microsoft's image repositories), read 2026-11.
 """
 
-from typing import Mapping, NamedTuple
+from collections.abc import Mapping
+
+from dfopt.startup import NamedTuple
 
 # Folders that a Linux distribution's root holds or may hold (Filesystem Hierarchy Standard 3.0); any other folder directly
 # below / is new unless the image's facts name it.

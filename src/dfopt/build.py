@@ -1,10 +1,11 @@
 """Nodes to meaning: stages, references, targets, and the state (environment, args, user, workdir, shell) before each instruction."""
 
 import posixpath
-from typing import Iterator, Mapping, NamedTuple
+from collections.abc import Iterator, Mapping
 
 from dfopt import bases, packages, shell, words
 from dfopt.source import Span
+from dfopt.startup import NamedTuple
 from dfopt.syntax import Flag, Instruction, Logical, Syntax
 
 # Set by BuildKit in the global scope; a stage sees one after `ARG NAME` (frontend/dockerfile/dockerfile2llb/platform.go).

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from typing import Iterator, Mapping, NamedTuple
+from collections.abc import Iterator, Mapping
 
 from dfopt import layers, packages, rewrite
 from dfopt.build import Build, Run, State, mount_options
@@ -10,6 +10,7 @@ from dfopt.packages import Folder, Use
 from dfopt.rule import DropsCommand, DropsWord, Effect
 from dfopt.shell import Simple, Word
 from dfopt.source import Edit, Span
+from dfopt.startup import NamedTuple
 
 # Users that official images make beside root: repository -> name -> uid, gid, home (their Dockerfiles, docker-library on GitHub).
 _USERS: dict[str, dict[str, tuple[int, int, str]]] = {"node": {"node": (1000, 1000, "/home/node")}}

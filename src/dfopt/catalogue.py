@@ -5,7 +5,7 @@ built; in a checkout both are read from `rules/`.
 """
 
 import os
-from typing import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dfopt.build import Build
 from dfopt.rule import SEVERITIES, Finding, Given, Info, Rule

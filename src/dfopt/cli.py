@@ -3,16 +3,20 @@
 Exit codes: 0 clean, 1 findings, 2 wrong use or a file that cannot be read, 3 a fault of dfopt; the highest one wins.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import dfopt
+from dfopt.startup import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any, TextIO
+
     import typer
 
     from dfopt.config import Config

@@ -3,10 +3,16 @@
 A key that is unknown or of the wrong type is an error with its place, what was expected and the nearest name.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+
+from dfopt.startup import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Config(NamedTuple):

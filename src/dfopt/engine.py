@@ -1,12 +1,13 @@
 """check() and fix() to a fixed point: parse, find, take fixes, apply, read again and compare; no input or output, names no rule."""
 
 import re
-from typing import Iterable, Mapping, NamedTuple
+from collections.abc import Iterable, Mapping
 
 from dfopt import normal
 from dfopt.build import Build
 from dfopt.rule import Diagnostic, Effect, Finding, Fix, Given, Rule, Saving
 from dfopt.source import Source, Span, apply_edits
+from dfopt.startup import NamedTuple
 from dfopt.syntax import Instruction, Problem, Syntax, parse
 
 # Findings of the engine itself; their pages stand among the rules' pages.

@@ -9,7 +9,8 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+
+from dfopt.startup import NamedTuple
 
 STDIN = "-"
 SKIPPED_FOLDERS = frozenset((".git", ".hg", ".svn", "node_modules"))

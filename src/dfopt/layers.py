@@ -2,13 +2,14 @@
 
 import posixpath
 import re
-from typing import Iterable, Iterator, NamedTuple
+from collections.abc import Iterable, Iterator
 
 from dfopt import packages
 from dfopt.build import Build, Command, Run, Stage, State, Variables, mount_options
 from dfopt.packages import Use
 from dfopt.rule import Saving
 from dfopt.shell import Compound, Redirection, Script, Simple, Step, Word
+from dfopt.startup import NamedTuple
 
 
 class Brought(NamedTuple):

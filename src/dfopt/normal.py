@@ -5,7 +5,7 @@ steps (RUN, COPY, ADD) in the same order with the same words, each with the same
 configuration. White space, comments, continuations and the spelling of paths that resolve alike are not part of it.
 """
 
-from typing import Callable, Iterable, Iterator, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
 
 from dfopt import shell
 from dfopt.build import Build, Copy, Reference, mount_options
@@ -24,6 +24,7 @@ from dfopt.rule import (
     MergesRuns,
     Moves,
 )  # fmt: skip
+from dfopt.startup import NamedTuple
 from dfopt.syntax import Instruction
 
 STEPS = ("RUN", "COPY", "ADD")

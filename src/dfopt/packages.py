@@ -13,9 +13,9 @@ values; `=!` a value that names a manifest; `=/` a value that names the folder t
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
 
 from dfopt.shell import Simple, Word
+from dfopt.startup import NamedTuple
 
 
 class Folder(NamedTuple):

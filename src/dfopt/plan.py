@@ -1,11 +1,11 @@
 """What is to be done with one file: rules, policies and severities, as configured and as the caller asks."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
 from dfopt import catalogue, config, files
 from dfopt.config import Config, ConfigError
 from dfopt.rule import Given, Rule
+from dfopt.startup import NamedTuple
 
 
 class Wishes(NamedTuple):

@@ -3,11 +3,12 @@
 import itertools
 import posixpath
 import re
-from typing import Iterator, NamedTuple, Sequence
+from collections.abc import Iterator, Sequence
 
 from dfopt.build import Build, Run
 from dfopt.shell import Compound, Script, Simple
 from dfopt.source import Edit, Span
+from dfopt.startup import NamedTuple
 from dfopt.syntax import Comment
 
 # A line that grows beyond this many characters is broken.

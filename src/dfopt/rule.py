@@ -4,10 +4,16 @@ A rule is a module in `dfopt/rules/` with one function, `check(build, given) -> 
 name in `rules/`. Its page gives the code, the severity and the examples that are its tests.
 """
 
-from typing import Any, Callable, Iterator, NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 
 from dfopt.build import Build
 from dfopt.source import Edit, Span
+from dfopt.startup import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 SEVERITIES = ("error", "warning", "info", "off")
 

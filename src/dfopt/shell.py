@@ -13,7 +13,9 @@ whose line holds `<<EOF` is read with its heredocs put behind it, as BuildKit do
 """
 
 import re
-from typing import Callable, Iterator, NamedTuple
+from collections.abc import Callable, Iterator
+
+from dfopt.startup import NamedTuple
 
 
 class Word(NamedTuple):

@@ -6,7 +6,9 @@ exist only at the rim, where a person or a protocol wants them.
 """
 
 from bisect import bisect_right
-from typing import Iterable, NamedTuple
+from collections.abc import Iterable
+
+from dfopt.startup import NamedTuple
 
 
 class Span(NamedTuple):

@@ -3,13 +3,18 @@
 The reading is BuildKit's. `docs/architecture.md` names what it answers to.
 """
 
+from __future__ import annotations
+
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
 
 from dfopt.source import Source, Span
+from dfopt.startup import TYPE_CHECKING, NamedTuple
 from dfopt.words import Piece, heredoc_words, split, split_blank
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # White space as Go's unicode.IsSpace has it; Python's own set also takes U+001C to U+001F.
 _BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from dfopt.startup import NamedTuple
 
 # White space as Go's unicode.IsSpace has it; Python's `\s` also takes U+001C to U+001F, Go does not.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"

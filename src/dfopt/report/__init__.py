@@ -3,12 +3,17 @@
 Each module beside this one has `render(results, run)`, which gives the pieces of one form as the results come in.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
 
 from dfopt.engine import Fixed, Report
 from dfopt.rule import Diagnostic, Effect, Fix
 from dfopt.source import Position, Source
+from dfopt.startup import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 REPOSITORY = "https://github.com/dfopt/dfopt"
 ISSUES = REPOSITORY + "/issues"

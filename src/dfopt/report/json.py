@@ -1,12 +1,17 @@
 """The form for programs: all that is known, in a documented shape with a version (docs/cli.md)."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from dfopt.report import Outcome, Results, Run, clean, effect, expressible, place, refusal, sound
 from dfopt.rule import Diagnostic, Fix
 from dfopt.source import Source, Span
+from dfopt.startup import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 VERSION = 1  # goes up when something is taken away or changes its meaning, not when something is added
 

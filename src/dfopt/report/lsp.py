@@ -1,15 +1,20 @@
 """The form for editors: an array of the Language Server Protocol's `PublishDiagnosticsParams`, positions in UTF-16."""
 
+from __future__ import annotations
+
 import json
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
 from dfopt.report import Outcome, Results, Run, documentation, effect, expressible, figure, refusal, sound
 from dfopt.rule import Diagnostic
 from dfopt.source import Source, Span
+from dfopt.startup import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 SEVERITY = {"error": 1, "warning": 2, "info": 3}
 

@@ -1,14 +1,19 @@
 """The form for code scanning: SARIF 2.1.0 with the fixes, columns in Unicode code points."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
 from dfopt.report import REPOSITORY, Failure, Outcome, Results, Run, documentation, expressible, figure, place, sound
 from dfopt.rule import Diagnostic, Info
 from dfopt.source import Source, Span
+from dfopt.startup import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVEL = {"error": "error", "warning": "warning", "info": "note"}

@@ -2,7 +2,7 @@
 
 import re
 from itertools import pairwise
-from typing import Iterator
+from collections.abc import Iterator
 
 from dfopt import bases, caches, layers, rewrite
 from dfopt.build import Build, Run, Stage

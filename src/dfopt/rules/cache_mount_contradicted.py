@@ -1,6 +1,6 @@
 """Commands and variables that defeat a cache mount of the same RUN: no-cache flags, deletion of what is mounted."""
 
-from typing import Iterator
+from collections.abc import Iterator
 
 from dfopt import caches
 from dfopt.build import Build, Run

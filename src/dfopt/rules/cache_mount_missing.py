@@ -2,14 +2,15 @@
 
 import posixpath
 import re
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Iterator, NamedTuple
 
 from dfopt import bases, caches, layers, policy, rewrite
 from dfopt.build import Build, Run, Stage
 from dfopt.packages import Folder, Use
 from dfopt.rule import Adds, AddsCommand, AddsMount, Effect, Finding, Fix, Given, Removes, Saving
 from dfopt.source import Edit
+from dfopt.startup import NamedTuple
 
 # What commands of these leave in the cache folder is not only a copy: later commands build from it, so all of them need the mount.
 _STORES = frozenset(("go", "cargo", "maven", "gradle", "nuget", "pnpm", "conda"))

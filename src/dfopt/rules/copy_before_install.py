@@ -1,13 +1,14 @@
 """The whole source is copied before the dependencies are installed, so that every change of a file installs them anew."""
 
 import posixpath
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
 
 from dfopt import layers, rewrite
 from dfopt.build import Build, Copy, Stage
 from dfopt.packages import Use
 from dfopt.rule import AddsCopy, Finding, Fix, Given, Layers, Moves, Related, Saving
 from dfopt.source import Edit, Span
+from dfopt.startup import NamedTuple
 
 # Manifest and lock files that an install of nothing but dependencies reads, below its working directory. A pattern that
 # matches nothing is no error for COPY, so files that may be missing are written as one.

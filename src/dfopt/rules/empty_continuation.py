@@ -1,6 +1,6 @@
 """An instruction goes on over an empty line, which may have swallowed the instruction that follows."""
 
-from typing import Iterator
+from collections.abc import Iterator
 
 from dfopt.build import Build
 from dfopt.rule import Finding, Given, Related

@@ -1,6 +1,6 @@
 """Installs that leave the downloads of their package manager in a layer of the image, where a flag keeps them out."""
 
-from typing import Iterator
+from collections.abc import Iterator
 
 from dfopt import caches, layers, policy, rewrite
 from dfopt.build import Build, Run, Stage

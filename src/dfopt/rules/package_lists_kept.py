@@ -1,6 +1,6 @@
 """Package lists that an update leaves in a layer of the image."""
 
-from typing import Iterator
+from collections.abc import Iterator
 
 from dfopt import layers, rewrite
 from dfopt.build import Build, Stage

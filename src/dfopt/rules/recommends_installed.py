@@ -1,7 +1,7 @@
 """Installs that bring in recommended packages, which the image mostly does not need."""
 
 import re
-from typing import Iterator
+from collections.abc import Iterator
 
 from dfopt import caches, rewrite
 from dfopt.build import Build, Run, Stage

@@ -2,12 +2,13 @@
 
 import posixpath
 import re
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
 
 from dfopt import bases, layers, rewrite
 from dfopt.build import Build, Stage
 from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
 from dfopt.source import Edit, Span
+from dfopt.startup import NamedTuple
 
 _FLAGS = frozenset(("from", "chown", "chmod"))
 

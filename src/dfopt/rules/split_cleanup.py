@@ -1,7 +1,7 @@
 """Files deleted in a later RUN than the layer that brought them: the layer keeps them, only their names are hidden."""
 
 import re
-from typing import Iterator
+from collections.abc import Iterator
 
 from dfopt import layers, packages, rewrite
 from dfopt.build import Build, Command, Stage

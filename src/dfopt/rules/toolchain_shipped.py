@@ -2,12 +2,13 @@
 
 import posixpath
 import re
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
 
 from dfopt import bases
 from dfopt.build import Build, Command, Stage
 from dfopt.rule import Finding, Given, Related, Saving
 from dfopt.source import Span
+from dfopt.startup import NamedTuple
 
 
 class _Built(NamedTuple):
