@@ -212,10 +212,35 @@ def contradictions(build: Build, index: int, targets: tuple[str, ...]) -> list[C
         if use.no_cache and any(_inside(path, targets) for _, path in places(build, index, use, use.manager.mounts)):
             found.append(_switched_off(build, index, run, use))
     state = build.state(index)
+    for command in run.commands:
+        doubt = _doubtful(command.simple, state, targets)
+        if doubt is not None:
+            span = run.span(doubt.start, doubt.end)
+            found.append(
+                Contradiction(
+                    span, f"`{doubt.text}` may be the mounted folder", (), (), "it is not known what is deleted"
+                )
+            )
     for cleaning in layers.cleaned(build, index):
         if any(_inside(path, targets) or _above(path, targets) for path in cleaning.paths):
             found.append(_cleaned(build, index, run, state, cleaning, targets))
     return found
+
+
+def _doubtful(simple: Simple, state: State, targets: tuple[str, ...]) -> Word | None:
+    """A word of an `rm` that is not known and begins like a target, or speaks of a cache by the name of its variable."""
+    if not simple.words or simple.words[0].value not in ("rm", "/bin/rm"):
+        return None
+    for word in simple.words[1:]:
+        if word.value is not None or layers.path_of(word, state) is not None:
+            continue
+        start = re.split(r"[$`{*?\[]", word.text.strip("\"'"), maxsplit=1)[0]
+        if start.startswith("/"):
+            if any(target.startswith(start) or start.startswith(target) for target in targets):
+                return word
+        elif re.search(r"cache|store", word.text, re.I):
+            return word
+    return None
 
 
 def _inside(path: str | None, targets: tuple[str, ...]) -> bool:

@@ -1,8 +1,8 @@
 """Alpine's package index left in a layer by `apk add` without `--no-cache`, and what that flag makes needless."""
 
 import re
-from itertools import pairwise
 from collections.abc import Iterator
+from itertools import pairwise
 
 from dfopt import bases, caches, layers, rewrite
 from dfopt.build import Build, Run, Stage
@@ -119,6 +119,9 @@ def _tidied(
             effects += dropped[1]
         elif not adding:
             return None, "it cannot be taken out without a change of when the other commands run"
+    dropped_commands = {effect.command for effect in effects if isinstance(effect, DropsCommand)}
+    if any(_fails_without(one) and one.command not in dropped_commands for one in layers.cleaned(build, index)):
+        return None, "`rm` without `-f` fails where there is nothing to delete"
     edits.sort()
     if any(one.span.end > two.span.start for one, two in pairwise(edits)):
         return None, "what becomes needless cannot be taken out in one go"
@@ -128,6 +131,18 @@ def _tidied(
         "" if needed else ", and nothing else needs the one in the image"
     )
     return Fix(title, tuple(edits), safe, because if safe else f"to agree: {needed}", tuple(effects)), ""
+
+
+def _fails_without(cleaning: layers.Cleaning) -> bool:
+    """Whether a deletion of the index fails where there is none."""
+    words = cleaning.simple.words
+    if (
+        not any(path.startswith(_FOLDER) for path in cleaning.paths)
+        or not words
+        or words[0].value not in ("rm", "/bin/rm")
+    ):
+        return False
+    return not any(re.fullmatch(r"-[a-zA-Z]*f[a-zA-Z]*|--force", word.value or "") for word in words[1:])
 
 
 def _dropped(
@@ -214,6 +229,10 @@ def _needed(build: Build, stage: Stage, index: int, run: Run, uses: list[Use], a
     for use in uses:
         if use not in adding and not use.no_cache and use.action not in ("update", "remove", "clean"):
             return f"`apk {use.verb}` needs the index", True
+    for later in layers.later(build, index):
+        if any(_fails_without(one) for one in layers.cleaned(build, later)):
+            line = build.syntax.source.line_of(build.instructions[later].keyword_span.start)
+            return f"`rm` without `-f` on line {line} fails where there is nothing to delete", True
     state = build.state(index)
     first = min(use.command.start for use in uses)
     doubt = ""

@@ -9,7 +9,7 @@ from dfopt import bases, caches, layers, policy, rewrite
 from dfopt.build import Build, Run, Stage
 from dfopt.packages import Folder, Use
 from dfopt.rule import Adds, AddsCommand, AddsMount, Effect, Finding, Fix, Given, Removes, Saving
-from dfopt.source import Edit
+from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple
 
 # What commands of these leave in the cache folder is not only a copy: later commands build from it, so all of them need the mount.
@@ -27,13 +27,13 @@ _OFFLINE_VARIABLES = {
 
 # Commands that put the cache elsewhere in a way that is not looked into: then the author has thought of it.
 _MOVED = re.compile(
-    r"\b(?:npm|yarn|pnpm|pip3?|bun|composer|poetry|conda|go|nuget)\s+(?:config\b|set\b|env\s+-w)[^&;|]*(?:cache|store|packages)",
+    r"\b(?:npm|yarn|pnpm|pip3?|bun|composer|poetry|conda|go|nuget)\s+(?:config\b|set\b|env\s+-w)(?:[^&;|\\\n]|\\.|\\\r?\n)*(?:cache|store|packages)",
     re.I,
 )
 
 _DOCKER_CLEAN = (
     ("rm", "-f", "/etc/apt/apt.conf.d/docker-clean"),
-    ("echo", "'Binary::apt::APT::Keep-Downloaded-Packages \"true\";'", "> /etc/apt/apt.conf.d/keep-cache"),
+    ("echo", "'Binary::apt::APT::Keep-Downloaded-Packages \"true\";'", ">", "/etc/apt/apt.conf.d/keep-cache"),
 )
 
 
@@ -49,6 +49,7 @@ class _Member(NamedTuple):
 def check(build: Build, given: Given) -> Iterator[Finding]:
     if policy.cache(build, given) != "mount":
         return
+    pending: set[int] = set()
     for stage in build.stages:
         groups: dict[tuple[str, ...], list[tuple[int, Run, Use]]] = {}
         for index in stage.indexes:
@@ -58,11 +59,17 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                 if run is not None and manager.mounts and (manager.enable is None or manager.family == "apt"):
                     groups.setdefault(tuple(folder.path for folder in manager.mounts), []).append((index, run, use))
         for group in groups.values():
-            yield from _group(build, given, stage, group)
+            findings = list(_group(build, stage, group, stage.base.stage in pending))
+            if group[0][2].manager.family == "apt" and findings:
+                pending.add(stage.index)
+            yield from findings
+        if stage.base.stage in pending:
+            pending.add(stage.index)
 
 
-def _group(build: Build, given: Given, stage: Stage, group: list[tuple[int, Run, Use]]) -> Iterator[Finding]:
-    """The findings on one manager's commands in one stage; each carries the one fix for all of them."""
+def _group(build: Build, stage: Stage, group: list[tuple[int, Run, Use]], pending: bool) -> Iterator[Finding]:
+    """The findings on one manager's commands in one stage; each carries the one fix for all of them. `pending` says that apt has
+    no mounts yet in a stage below, where its configuration is to be changed if it is at all."""
     family = group[0][2].manager.family
     lacking: dict[int, tuple[Run, Use]] = {}
     for index, run, use in group:
@@ -82,6 +89,8 @@ def _group(build: Build, given: Given, stage: Stage, group: list[tuple[int, Run,
     if not refusal:
         refusal, other = _why_not(build, stage, family, members, group)
         agree = agree or other
+    if not refusal and pending and family == "apt":
+        refusal = "the stage that this one stands on comes first"
     fix: Fix | None = None
     if not refusal:
         fix, refusal = _fix(build, stage, family, members, agree)
@@ -112,15 +121,19 @@ def _has_mount(build: Build, index: int, use: Use) -> bool:
     for _, path in caches.places(build, index, use, use.manager.mounts):
         if path is not None and layers.mounted(build, index, path):
             return True
-    words = {use.manager.name, use.manager.family} | {
-        posixpath.basename(folder.path).strip(".") for folder in use.manager.mounts
-    }
-    words -= {"cache", "caches", "lists", "packages", "wrapper", "db"}
+    words = {_called(use)} | {posixpath.basename(folder.path).strip(".") for folder in use.manager.mounts}
+    words -= {"cache", "caches", "lists", "packages", "wrapper", "db", "store", "repository"}
     for mount in caches.mounts(build, index):
-        parts = set(re.split(r"[^a-z0-9]+", f"{mount.target} {mount.options.get('id', '')}".lower()))
-        if parts & {word.lower() for word in words}:
+        parts = {part.strip(".") for part in mount.target.lower().split("/")}
+        parts.add(re.split(r"[-_.]", mount.options.get("id", "").lower())[0])
+        if parts & words:
             return True
     return False
+
+
+def _called(use: Use) -> str:
+    """What a mount's id begins with: the managers of a family share their folders, but for pip and uv."""
+    return use.manager.name if use.manager.family == "pip" else use.manager.family
 
 
 def _members(build: Build, stage: Stage, lacking: dict[int, tuple[Run, Use]]) -> tuple[str, str, list[_Member]]:
@@ -200,10 +213,10 @@ def _seeing(build: Build, stage: Stage, first: int) -> list[int]:
 
 def _moved(build: Build, member: _Member, family: str) -> str:
     """Why the folder may be another one than the variables say."""
-    for index in range(build.stages[_root(build, member.instruction)].first, member.instruction + 1):
-        run = build.run(index) if build.instructions[index].name == "RUN" else None
-        if run is not None and _MOVED.search(run.script.text):
-            return f"line {build.syntax.source.line_of(build.instructions[index].keyword_span.start)} configures where the cache is"
+    for start, end in _chain(build, member.instruction):
+        found = _MOVED.search(build.syntax.source.text, start, end)
+        if found is not None:
+            return f"line {build.syntax.source.line_of(found.start())} configures where the cache is"
     names = {"HOME", *(name for folder, _ in member.missing for name in folder.variables)}
     for command in member.run.commands:
         words = command.simple.words
@@ -336,6 +349,9 @@ def _fix(build: Build, stage: Stage, family: str, members: list[_Member], agree:
             made.update(dict.fromkeys(caches.above(build, member.instruction, path)))
             effects.append(AddsMount(member.instruction, value))
         edits.append(rewrite.add_flags(build, member.instruction, [f"--mount={value}" for value in values]))
+        # The fix owns the RUN to its end: what another would add there may contradict the mount.
+        end = member.run.span(member.run.script.start, member.run.script.end).end
+        edits.append(Edit(Span(end, end), ""))
         for one in caches.contradictions(build, member.instruction, tuple(path for _, path in member.missing)):
             if not one.edits:
                 return None, f"{one.what}, and {one.refusal}"
@@ -382,7 +398,7 @@ def _mount(build: Build, stage: Stage, member: _Member, folder: Folder, path: st
                     return mount.value, True
     who = caches.owner(build, member.instruction)
     told = "project" not in folder.identity
-    name = "apt" if member.use.manager.family == "apt" else member.use.manager.name
+    name = _called(member.use)
     leaf = posixpath.basename(path).strip(".")
     identity = leaf if leaf.startswith(name) else f"{name}-{leaf}"
     parts = []
@@ -420,14 +436,20 @@ def _image(build: Build, stage: Stage) -> str | None:
     )
 
 
+def _chain(build: Build, index: int) -> Iterator[Span]:
+    """The places of a stage up to instruction `index`, its end included, and of all stages that it stands on."""
+    stage, last = build.stage(index), index
+    while stage is not None:
+        yield Span(build.instructions[stage.first].span.start, build.instructions[last].span.end)
+        stage = build.stages[stage.base.stage] if stage.base.stage is not None else None
+        last = stage.last if stage is not None else 0
+
+
 def _keeping_archives(
     build: Build, stage: Stage, member: _Member
 ) -> tuple[tuple[Edit, tuple[Effect, ...]] | None, str]:
     """The commands by which apt keeps what it downloads, before its first command; None where the file has seen to that."""
-    root = build.stages[_root(build, member.instruction)]
-    text = build.syntax.source.text[
-        build.instructions[root.first].span.start : build.instructions[member.instruction].span.end
-    ]
+    text = "\n".join(build.syntax.source.text[slice(*span)] for span in _chain(build, member.instruction))
     if "docker-clean" in text or "Keep-Downloaded-Packages" in text:
         return None, ""
     state = build.state(member.instruction)
