@@ -2,25 +2,26 @@
 
 Only what holds for every tag of an image stands here; an image that is not in the table is unknown, and rules that
 need a fact of it do not fix. Sources: the images' own Dockerfiles (docker-library on GitHub, NVIDIA's, PyTorch's and
-Microsoft's image repositories), read 2026-11.
+Microsoft's image repositories) as known in 2026-11; the table was not compared with pulled images.
 """
 
 from collections.abc import Mapping
 
 from dfopt.startup import NamedTuple
 
-# Folders that a Linux distribution's root holds or may hold (Filesystem Hierarchy Standard 3.0); any other folder directly
-# below / is new unless the image's facts name it.
+# Folders that a Linux distribution's root holds or may hold (Filesystem Hierarchy Standard 3.0; then those of Fedora, CentOS,
+# Amazon Linux, old openSUSE and Ubuntu 24.04); any other folder directly below / is new unless the image's facts name it.
 SYSTEM_FOLDERS = frozenset(
-    "bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin srv sys tmp usr var".split()
+    "bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin srv sys tmp usr var"
+    " afs lost+found local selinux bin.usr-is-merged lib.usr-is-merged sbin.usr-is-merged".split()
 )
 
 
 class Base(NamedTuple):
     """What is known of an image. `distribution` is debian (Ubuntu too), alpine, redhat, suse, arch, busybox or None where
     the tag decides it and was not known. `dialect` is what `/bin/sh` is (`shell.read`'s). `variables` are those that the
-    image sets and that rules ask for; cache variables not in it are not set. `folders` are top-level folders beyond
-    the system's own."""
+    image sets and that rules ask for (None: by the tag); cache variables not in it are not set. `folders` are top-level
+    folders beyond the system's own."""
 
     repository: str
     distribution: str | None
@@ -28,7 +29,7 @@ class Base(NamedTuple):
     user: str
     home: str
     workdir: str | None
-    variables: Mapping[str, str]
+    variables: Mapping[str, str | None]
     folders: frozenset[str]
 
 
@@ -49,36 +50,53 @@ _DISTRIBUTIONS = {
     "mcr.microsoft.com/dotnet/runtime": "debian", "mcr.microsoft.com/dotnet/runtime-deps": "debian",
 }  # fmt: skip
 
-_VARIABLES: dict[str, dict[str, str]] = {
-    "golang": {"GOPATH": "/go"},
+_VARIABLES: dict[str, dict[str, str | None]] = {
+    "golang": {"GOPATH": "/go", "GOTOOLCHAIN": None},
     "rust": {"CARGO_HOME": "/usr/local/cargo", "RUSTUP_HOME": "/usr/local/rustup"},
-    "ruby": {"GEM_HOME": "/usr/local/bundle"},
-    "composer": {"COMPOSER_HOME": "/tmp"},
+    "ruby": {"GEM_HOME": "/usr/local/bundle", "BUNDLE_APP_CONFIG": "/usr/local/bundle", "BUNDLE_PATH": None, "BUNDLE_BIN": None},
+    # Its first images had /composer.
+    "composer": {"COMPOSER_HOME": None, "COMPOSER_CACHE_DIR": None},
     "maven": {"MAVEN_CONFIG": "/root/.m2"},
-}
+    "caddy": {"XDG_CONFIG_HOME": "/config", "XDG_DATA_HOME": "/data"},
+}  # fmt: skip
 
+# None: by the tag.
 _WORKDIRS: dict[str, str | None] = {
     "golang": "/go", "composer": "/app", "redis": "/data", "httpd": "/usr/local/apache2", "tomcat": "/usr/local/tomcat",
-    "php": None, "pytorch/pytorch": "/workspace", "caddy": "/srv", "haskell": None, "julia": None,
+    "php": None, "pytorch/pytorch": "/workspace", "caddy": "/srv", "haskell": None, "julia": None, "perl": None,
+    "dart": None,
 }  # fmt: skip
 
 _FOLDERS: dict[str, tuple[str, ...]] = {
-    "golang": ("go",), "nginx": ("docker-entrypoint.d",), "composer": ("app",), "redis": ("data",),
+    "golang": ("go",), "nginx": ("docker-entrypoint.d",), "composer": ("app", "composer"), "redis": ("data",),
     "postgres": ("docker-entrypoint-initdb.d",), "caddy": ("config", "data"), "pytorch/pytorch": ("workspace",),
-    "nvidia/cuda": ("NGC-DL-CONTAINER-LICENSE",), "docker": ("certs",),
+    "nvidia/cuda": ("NGC-DL-CONTAINER-LICENSE",), "docker": ("certs",), "dart": ("runtime",),
 }  # fmt: skip
 
-# Words in a tag that say which distribution it is; the first that occurs decides.
+# Words in a tag that say which distribution it is; the first that occurs decides. A Maven tag may name Amazon's Java and be
+# Debian's all the same.
 _TAG_WORDS = (
-    ("alpine", "alpine"), ("musl", "busybox"), ("uclibc", "busybox"), ("ubi", "redhat"), ("rockylinux", "redhat"),
-    ("oracle", "redhat"), ("al20", "redhat"), ("amazon", "redhat"), ("azurelinux", "redhat"), ("cbl-mariner", "redhat"),
-    ("fedora", "redhat"), ("centos", "redhat"), ("amazonlinux", "redhat"),
-    ("slim", "debian"), ("bookworm", "debian"), ("bullseye", "debian"), ("buster", "debian"), ("trixie", "debian"),
-    ("stretch", "debian"), ("noble", "debian"), ("jammy", "debian"), ("focal", "debian"), ("bionic", "debian"), ("ubuntu", "debian"),
+    ("alpine", "alpine"), ("debian", "debian"), ("bookworm", "debian"), ("bullseye", "debian"), ("buster", "debian"),
+    ("trixie", "debian"), ("stretch", "debian"), ("jessie", "debian"), ("noble", "debian"), ("jammy", "debian"),
+    ("focal", "debian"), ("bionic", "debian"), ("xenial", "debian"), ("ubuntu", "debian"), ("ubi", "redhat"),
+    ("rockylinux", "redhat"), ("oraclelinux", "redhat"), ("al20", "redhat"), ("amazonlinux", "redhat"),
+    ("azurelinux", "redhat"), ("cbl-mariner", "redhat"), ("fedora", "redhat"), ("centos", "redhat"), ("slim", "debian"),
 )  # fmt: skip
 
-# Tags of these images run as another user or have no shell at all.
-_UNKNOWN_TAGS = ("windows", "nanoserver", "chiseled", "distroless", "rootless", "unprivileged", "onbuild", "-extra")
+# Of these images only a tag with such a word says what they are made of.
+_NO_DEFAULT = frozenset(("eclipse-temurin", "maven", "tomcat", "swift", "nvidia/cuda"))
+
+# These are what their name says, whatever the tag.
+_ONE_DISTRIBUTION = frozenset(
+    ("debian", "ubuntu", "alpine", "busybox", "fedora", "centos", "rockylinux", "almalinux", "amazonlinux", "oraclelinux",
+     "archlinux", "opensuse/leap", "opensuse/tumbleweed", "buildpack-deps", "r-base", "docker", "bash", "composer", "caddy")
+)  # fmt: skip
+
+# Tags of these images run as another user, have other variables or have no shell at all ...
+_UNKNOWN_TAGS = ("windows", "nanoserver", "chiseled", "distroless", "rootless", "unprivileged", "onbuild", "-extra", "builder", "-bin")
+
+# ... so that of these an unknown tag says nothing.
+_BY_TAG = ("docker", "composer", "caddy", "mcr.microsoft.com/dotnet/")
 
 
 def repository_of(image: str) -> tuple[str, str]:
@@ -99,16 +117,15 @@ def facts(image: str, unknown_tag: bool = False) -> Base | None:
     """
     repository, tag = repository_of(image)
     distribution: str | None = _DISTRIBUTIONS.get(repository)
-    if distribution is None or any(word in tag for word in _UNKNOWN_TAGS):
+    # A digest alone may be any tag's.
+    unknown_tag = unknown_tag or ("@" in image and not tag)
+    if distribution is None or any(word in tag for word in _UNKNOWN_TAGS) or (unknown_tag and repository.startswith(_BY_TAG)):
         return None
-    if repository not in ("debian", "ubuntu", "alpine", "busybox", "fedora", "centos"):
-        for word, other in _TAG_WORDS:
-            if word in tag:
-                distribution = other
-                break
-        else:
-            if unknown_tag or repository in ("eclipse-temurin", "maven", "amazoncorretto", "tomcat", "swift"):
-                distribution = distribution if repository == "amazoncorretto" and not unknown_tag else None
+    if repository not in _ONE_DISTRIBUTION:
+        default = None if unknown_tag or repository in _NO_DEFAULT else distribution
+        distribution = next((other for word, other in _TAG_WORDS if word in tag), default)
+        if unknown_tag and repository in _NO_DEFAULT and distribution == "debian" and tag.endswith("slim"):
+            distribution = None  # Swift has amazonlinux2-slim, too
     return Base(
         repository,
         distribution,
