@@ -1,6 +1,8 @@
 """Nodes to meaning: stages, references, targets, and the state (environment, args, user, workdir, shell) before each instruction."""
 
 import posixpath
+import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 
 from dfopt import bases, packages, shell, words
@@ -10,8 +12,8 @@ from dfopt.syntax import Flag, Instruction, Logical, Syntax
 
 # Set by BuildKit in the global scope; a stage sees one after `ARG NAME` (frontend/dockerfile/dockerfile2llb/platform.go).
 PLATFORM_ARGUMENTS = (
-    "BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT", "TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT",
-    "TARGETSTAGE",
+    "BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT", "TARGETPLATFORM", "TARGETOS",
+    "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE",
 )  # fmt: skip
 
 # Any RUN sees these as build arguments without a declaration (frontend/dockerfile/dockerfile2llb/convert.go).
@@ -21,35 +23,111 @@ PROXY_ARGUMENTS = frozenset(
     for name in (upper, upper.lower())
 )
 
+# BuildKit and the runtime set these for every RUN.
+_ALWAYS_SET = frozenset(("PATH", "HOME", "HOSTNAME"))
+
 # Stands for a value that is not known inside an image reference while its repository is looked for.
 _UNKNOWN = "\ue000"
 
+# The forms of substitution of which an unknown value comes out whole.
+_WHOLE = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*(?::?-[^${}]*)?\})")
 
-class Variables(dict[str, "str | None"]):
+# Longer values are not known: no rule asks for one, and `ENV A=$A$A` doubles with every line.
+_LONGEST_VALUE = 4096
+
+# What Go's strconv.Atoi takes; 18 digits always fit.
+_INDEX = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+class Variables(Mapping[str, "str | None"]):
     """Names to values, None for a value that is not known; where `open`, a name that is not in it may still be set (by a
-    base image that is not known), so that asking for it gives None, not "unset"."""
+    base image that is not known), so that asking for it gives None, not "unset". Iteration gives the names that are in it.
 
-    __slots__ = ("open",)
+    Versions that come of each other by `with_values` share one history, so that a long file costs no copies.
+    """
+
+    __slots__ = ("open", "_history", "_newest", "_version")
 
     def __init__(self, values: Mapping[str, str | None], is_open: bool) -> None:
-        super().__init__(values)
         self.open = is_open
+        # For each name the versions that set it, ascending, and their values.
+        self._history: dict[str, tuple[list[int], list[str | None]]] = {name: ([0], [values[name]]) for name in values}
+        self._newest = [0]
+        self._version = 0
+
+    def with_values(self, values: Mapping[str, str | None]) -> "Variables":
+        """These variables with `values` set; this object stays as it is."""
+        if self._newest[0] != self._version:
+            return Variables({**self, **values}, self.open)
+        new = Variables.__new__(Variables)
+        new.open = self.open
+        new._history = self._history
+        new._newest = self._newest
+        new._version = self._newest[0] = self._version + 1
+        for name, value in values.items():
+            versions, kept = self._history.setdefault(name, ([], []))
+            versions.append(new._version)
+            kept.append(value)
+        return new
+
+    def sets(self, name: str) -> bool:
+        """Whether the name is in it, other than by being open."""
+        found = self._history.get(name)
+        return found is not None and found[0][0] <= self._version
 
     def __contains__(self, name: object) -> bool:
-        return self.open or dict.__contains__(self, name)
+        return self.open or (isinstance(name, str) and self.sets(name))
 
-    def __missing__(self, name: str) -> None:
+    def __getitem__(self, name: str) -> str | None:
+        found = self._history.get(name)
+        at = bisect_right(found[0], self._version) if found is not None else 0
+        if found is not None and at:
+            return found[1][at - 1]
         if self.open:
             return None
         raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, (versions, _) in self._history.items() if versions[0] <= self._version)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"Variables({dict(self)}, {self.open})"
+
+
+class _Scope(Mapping[str, "str | None"]):
+    """What expansion sees in a stage: `environment`, then `arguments`."""
+
+    __slots__ = ("environment", "arguments")
+
+    def __init__(self, environment: Variables, arguments: Variables) -> None:
+        self.environment = environment
+        self.arguments = arguments
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.environment or name in self.arguments
+
+    def __getitem__(self, name: str) -> str | None:
+        return self.arguments[name] if name not in self.environment else self.environment[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.environment
+        yield from (name for name in self.arguments if not self.environment.sets(name))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class State(NamedTuple):
     """What holds before an instruction.
 
-    `environment` and `arguments` map names to values (None: set, value not known). `user` is as written and expanded, with
-    the base image's where none is set; None: not known. `workdir` is absolute; None: not known. `shell` is the SHELL
-    instruction's words (None: the platform's default). `base` are the facts of the image at the bottom.
+    `environment` and `arguments` map names to values (None: not known, and for an argument it may be unset). A value that
+    an ARG behind an ENV of the same name may change is None in both: BuildKit lets the last one win (dockerfile2llb,
+    dispatchArg), its documentation the ENV. `user` is as written and expanded, with the base image's where none is set;
+    None: not known. `workdir` is absolute; None: not known. `shell` is the SHELL instruction's words (None: the platform's
+    default; empty: not known). `base` are the facts of the image at the bottom.
     """
 
     environment: Variables
@@ -62,9 +140,11 @@ class State(NamedTuple):
     @property
     def home(self) -> str | None:
         """The HOME that a RUN sees, absolute; None where it is not known."""
-        if dict.__contains__(self.environment, "HOME"):
+        if self.environment.sets("HOME"):
             home = self.environment["HOME"]
             return home if home and home.startswith("/") else None
+        if self.arguments.sets("HOME"):
+            return None
         return "/root" if self.is_root else None
 
     @property
@@ -72,9 +152,9 @@ class State(NamedTuple):
         """Whether a RUN is known to run as root."""
         return self.user is not None and self.user.partition(":")[0] in ("root", "0")
 
-    def variables(self) -> Variables:
-        """What expansion sees: ENV beats ARG."""
-        return Variables({**self.arguments, **self.environment}, self.environment.open)
+    def variables(self) -> Mapping[str, str | None]:
+        """What expansion sees."""
+        return _Scope(self.environment, self.arguments)
 
     def lookup(self, name: str) -> tuple[bool, str | None]:
         """Whether a RUN has the variable set, and its value where that is known; (True, None) also where it may be set.
@@ -82,11 +162,12 @@ class State(NamedTuple):
         For a base image in the table, a variable that neither the table nor the file sets counts as unset.
         """
         for scope in (self.environment, self.arguments):
-            if dict.__contains__(scope, name):
+            if scope.sets(name):
                 return True, scope[name]
+        if name in PROXY_ARGUMENTS or name in _ALWAYS_SET:
+            return True, None
         if self.base is not None:
-            value = self.base.variables.get(name)
-            return value is not None, value
+            return name in self.base.variables, self.base.variables.get(name)
         return self.environment.open, None
 
 
@@ -94,7 +175,8 @@ class Reference(NamedTuple):
     """What a `FROM`, `--from=` or `--mount=from=` names.
 
     `kind` is `stage` (then `stage` is its index), `scratch`, `context` (a named build context that the caller told of),
-    `image` (an image, or a named context that only the command line knows), or `unknown` (it holds a variable).
+    `image` (an image, or a named context that only the command line knows), or `unknown` (it holds a variable, or BuildKit
+    refuses it: a stage that is not built before it, or an index without a stage).
     """
 
     kind: str
@@ -151,8 +233,9 @@ class Run:
 
 
 class Copy(NamedTuple):
-    """A COPY or ADD with its paths expanded: None where a variable is not known. `destination` is absolute (None: not known),
-    with a trailing `/` where it must be a folder. `origin` is the reference of `--from`, None for the build context."""
+    """A COPY or ADD with its paths expanded: None where a variable is not known. A heredoc stands among the sources by its
+    name, as the file that it becomes. `destination` is absolute (None: not known), with a trailing `/` where it must be a
+    folder. `origin` is the reference of `--from`, None for the build context."""
 
     sources: tuple[str, ...] | None
     destination: str | None
@@ -164,13 +247,14 @@ class Stage:
     """One build stage: `first` is the index of its FROM in `Syntax.instructions`, `last` of its last instruction.
 
     `name` is lower case, "" where there is none. `base` is what it stands on; `image` the base image's reference as
-    expanded (None where it holds an unknown variable). `needs` are the indexes of stages that it builds on or copies from.
+    expanded (None where it holds an unknown variable). `parents` are the indexes of the stages that its FROM names, or may
+    name where that holds a variable; `needs` are these and the stages that it copies from or mounts.
     """
 
-    __slots__ = ("index", "name", "name_span", "base", "image", "platform", "first", "last", "needs", "facts")
+    __slots__ = ("index", "name", "name_span", "base", "image", "platform", "first", "last", "parents", "needs", "facts")
 
     def __init__(self, index: int, name: str, name_span: Span | None, base: Reference, image: str | None,
-                 platform: str | None, first: int, facts: bases.Base | None) -> None:  # fmt: skip
+                 platform: str | None, first: int, parents: tuple[int, ...], facts: bases.Base | None) -> None:  # fmt: skip
         self.index = index
         self.name = name
         self.name_span = name_span
@@ -179,7 +263,8 @@ class Stage:
         self.platform = platform
         self.first = first
         self.last = first
-        self.needs: set[int] = set()
+        self.parents = parents
+        self.needs: set[int] = set(parents)
         self.facts = facts
 
     @property
@@ -192,11 +277,12 @@ class Build:
     """The meaning of one file: its stages, the state before each instruction, scripts and references; computed once.
 
     `states[i]` is the state before instruction `i` (None before the first FROM); `stage_of[i]` its stage's index (None
-    before the first FROM). `references` are all that `COPY --from` and `RUN --mount=from=` name, in order.
+    before the first FROM). `references` are all that `COPY --from` and `RUN --mount=from=` name, in order; those of an
+    ONBUILD come once for each stage that it runs in.
     """
 
     __slots__ = ("syntax", "stages", "states", "stage_of", "references", "global_arguments", "windows", "_finals", "_runs",
-                 "_contexts", "_by_instruction")  # fmt: skip
+                 "_contexts", "_by_instruction", "_last_named")  # fmt: skip
 
     def __init__(self, syntax: Syntax, contexts: tuple[str, ...] = ()) -> None:
         self.syntax = syntax
@@ -206,10 +292,13 @@ class Build:
         self.references: list[Reference] = []
         self.global_arguments = Variables(dict.fromkeys(PLATFORM_ARGUMENTS), False)
         self.windows = syntax.escape == "`"
-        self._contexts = frozenset(name.lower() for name in contexts)
+        self._contexts = frozenset(map(_context_name, contexts)) - {"scratch", "context"}
         self._finals: list[State] = []
         self._runs: dict[int, Run] = {}
         self._by_instruction: dict[int, list[Reference]] = {}
+        # BuildKit knows every stage before it looks at what they copy, so that of two equal names the last one counts.
+        names = [_stage_name(instruction) for instruction in syntax.instructions if instruction.name == "FROM"]
+        self._last_named = {name: index for index, name in enumerate(names) if name}
         self._read()
 
     # ------------------------------------------------------------------------------------------------ what rules ask
@@ -246,11 +335,11 @@ class Build:
         return found
 
     def children(self, stage: Stage) -> list[Stage]:
-        """The stages that are built `FROM` this one, directly or through others."""
+        """The stages that are, or may be, built `FROM` this one, directly or through others."""
         found = {stage.index}
         result = []
         for other in self.stages[stage.index + 1 :]:
-            if other.base.kind == "stage" and other.base.stage in found:
+            if not found.isdisjoint(other.parents):
                 found.add(other.index)
                 result.append(other)
         return result
@@ -263,16 +352,7 @@ class Build:
         """Whether the layers of a stage are in an image that is kept: the final stage, a stage that no other one uses (it is
         built with `--target`), and the stages that these stand on."""
         used = {index for other in self.stages for index in other.needs}
-        for leaf in self.stages:
-            if leaf is not self.final and leaf.index in used:
-                continue
-            index: int | None = leaf.index
-            while index is not None:
-                if index == stage.index:
-                    return True
-                base = self.stages[index].base
-                index = base.stage if base.kind == "stage" else None
-        return False
+        return any(leaf is self.final or leaf.index not in used for leaf in (stage, *self.children(stage)))
 
     def references_of(self, index: int) -> list[Reference]:
         """What instruction `index` names by `--from=` or `--mount=from=`."""
@@ -280,7 +360,7 @@ class Build:
 
     def expand(self, text: str, index: int) -> str | None:
         """A word of instruction `index`, expanded and unquoted; None where a variable is not known."""
-        return words.expand(text, self.state(index).variables(), self.syntax.escape).value
+        return self._expand(text, self.state(index).variables())
 
     def run(self, index: int) -> Run | None:
         """The script of the RUN at `index`; None for another instruction and for the JSON form."""
@@ -297,7 +377,8 @@ class Build:
         instruction = self.instructions[index]
         if instruction.name not in ("COPY", "ADD") or len(instruction.arguments) < 2 or self.states[index] is None:
             return None
-        expanded = [self.expand(argument, index) for argument in instruction.arguments]
+        heredocs = {heredoc.word.text: heredoc.name for heredoc in instruction.heredocs}
+        expanded = [heredocs.get(argument) or self.expand(argument, index) for argument in instruction.arguments]
         sources: list[str] = [source for source in expanded[:-1] if source is not None]
         origin = next(iter(self.references_of(index)), None)
         return Copy(
@@ -309,16 +390,16 @@ class Build:
 
     def absolute(self, path: str | None, index: int) -> str | None:
         """`path` as seen by instruction `index`: absolute, `.` and `..` resolved, a trailing `/` kept; None where unknown."""
-        if path is None:
+        if path is None or (self.windows and (path[1:2] == ":" or "\\" in path)):
             return None
-        folder = path.endswith(("/", "/.", "/..")) or path in (".", "..")
+        # The folders above the working directory exist; another path that ends in `..` need not.
+        folder = path.endswith(("/", "/.")) or not set(path.split("/")) - {"", ".", ".."}
         if not path.startswith("/"):
             workdir = self.state(index).workdir
             if workdir is None:
                 return None
             path = posixpath.join(workdir, path)
-        path = posixpath.normpath(path)
-        path = "/" + path.lstrip("/")
+        path = _clean(path)
         return path + "/" if folder and path != "/" else path
 
     def mounts(self, index: int) -> list[tuple[Flag, dict[str, str]]]:
@@ -338,6 +419,7 @@ class Build:
         """Every name, in lower case, that stands for a stage, an image or a context somewhere; a new stage's name must not be among them."""
         found = {stage.name for stage in self.stages if stage.name} | set(self._contexts)
         found.update(stage.base.text.lower() for stage in self.stages)
+        found.update(_context_name(stage.base.text) for stage in self.stages)
         found.update(reference.text.lower() for reference in self.references)
         return found
 
@@ -367,94 +449,127 @@ class Build:
             self._finals.append(state)
 
     def _declare_global(self, instruction: Instruction) -> None:
-        for key, value in instruction.pairs:
-            # The command line may give another value, so a default is used only as a hint (`default_arguments`).
-            self.global_arguments[key.text] = None
-            if value is not None:
-                self._expand_global(value.text)
+        # The command line may give another value than the default.
+        self.global_arguments = self.global_arguments.with_values({key.text: None for key, _ in instruction.pairs})
 
-    def _expand_global(self, text: str) -> str | None:
-        return words.expand(text, self.global_arguments, self.syntax.escape).value
+    def _expand(self, text: str, variables: Mapping[str, str | None]) -> str | None:
+        """A word expanded; None where it is not known.
+
+        To `words`, None is a value of a variable that is set; here it may be unset as well, which only `${name+word}` tells.
+        """
+        value, used, _, _ = words.expand(text, variables, self.syntax.escape)
+        if value is not None and "+" in text and any(name in variables and variables[name] is None for name in used):
+            return None
+        return value if value is None or len(value) <= _LONGEST_VALUE else None
 
     def _start_stage(self, index: int, instruction: Instruction) -> State:
         arguments = instruction.arguments
         text = arguments[0] if arguments else ""
-        image = self._expand_global(text)
-        masked = words.expand(
-            text, {name: _UNKNOWN if value is None else value for name, value in self.global_arguments.items()}, self.syntax.escape
-        ).value
-        name, name_span = "", None
-        if len(arguments) == 3 and arguments[1].lower() == "as":
-            name, name_span = arguments[2].lower(), instruction.words[2].span
+        image = self._expand(text, self.global_arguments)
+        # The reference with a mark for each unknown value; None where it may have any form.
+        masked = image
+        if image is None and "$" not in _WHOLE.sub("", text):
+            marks = {name: _UNKNOWN if value is None else value for name, value in self.global_arguments.items()}
+            masked = words.expand(text, marks, self.syntax.escape).value
+        name = _stage_name(instruction)
+        name_span = instruction.words[2].span if name else None
         span = instruction.words[0].span if instruction.words else instruction.keyword_span
         base = self._resolve_from(image, text, index, span)
         platform = next((flag.value for flag in instruction.flags if flag.name == "platform"), None)
-        if platform and platform.startswith("windows"):
+        expanded = self._expand(platform or "", self.global_arguments) or ""
+        if expanded.startswith("windows") or "windows" in (masked or text) or "nanoserver" in (masked or text):
             self.windows = True
-        facts = None
-        parent: Stage | None = None
+        parents: tuple[int, ...] = ()
+        facts: bases.Base | None = None
         if base.kind == "stage":
-            assert base.stage is not None
-            parent = self.stages[base.stage]
-            facts = parent.facts
-        elif masked is not None and base.kind in ("image", "unknown"):
-            repository = bases.repository_of(masked)[0]
-            if "windows" in masked or "nanoserver" in masked:
-                self.windows = True
-            if _UNKNOWN not in repository:
-                facts = bases.facts(masked, _UNKNOWN in masked)
-        stage = Stage(len(self.stages), name, name_span, base, image, platform, index, facts)
+            assert base.stage is not None, "a reference to a stage has its index"
+            parents = (base.stage,)
+            facts = self.stages[base.stage].facts
+        elif base.kind == "unknown":
+            parents = self._possible_parents(masked)
+        if masked is not None and base.kind in ("image", "unknown") and _UNKNOWN not in bases.repository_of(masked)[0]:
+            facts = bases.facts(masked, _UNKNOWN in masked)
+        stage = Stage(len(self.stages), name, name_span, base, image, platform, index, parents, facts)
         self.stages.append(stage)
-        if parent is not None:
-            stage.needs.add(parent.index)
-            return self._finals[parent.index]
-        is_open = base.kind != "scratch"
-        return State(
-            Variables(facts.variables if facts else {}, is_open),
-            Variables({}, False),
-            facts.user if facts else "root" if base.kind == "scratch" else None,
-            facts.workdir if facts else "/" if base.kind == "scratch" else None,
-            None,
-            facts,
-        )
+        if base.kind == "stage":
+            state = self._finals[parents[0]]
+        else:
+            is_scratch = base.kind == "scratch"
+            shells = {self._finals[parent].shell for parent in parents} - {None}
+            shells.update(inner.arguments for parent in parents for _, inner in self._onbuild(parent) if inner.name == "SHELL")
+            # BuildKit sets PATH where the image has none (dockerfile2llb, dispatchStages).
+            state = State(
+                Variables({"PATH": None} if is_scratch else facts.variables if facts else {}, not is_scratch),
+                Variables({}, False),
+                facts.user if facts else "root" if is_scratch else None,
+                facts.workdir if facts else "/" if is_scratch else None,
+                () if shells else None,
+                facts,
+            )
+        for parent in parents:
+            # The ONBUILD instructions of a stage run in the stages directly FROM it, before their own.
+            for other, inner in self._onbuild(parent):
+                self._note_references(other, inner)
+                if base.kind == "stage":
+                    state = self._step(state, inner)
+        return state
+
+    def _onbuild(self, stage: int) -> Iterator[tuple[int, Instruction]]:
+        """The ONBUILD instructions of a stage: their index and what they run."""
+        for index in self.stages[stage].indexes:
+            inner = self.instructions[index].inner
+            if inner is not None:
+                yield index, inner
+
+    def _possible_parents(self, masked: str | None) -> tuple[int, ...]:
+        """The stages that a FROM with unknown values may name."""
+        pattern = ".*" if masked is None else ".*".join(map(re.escape, masked.lower().split(_UNKNOWN)))
+        matching = re.compile(pattern, re.DOTALL)
+        return tuple(stage.index for stage in self.stages if stage.name and matching.fullmatch(stage.name))
 
     def _resolve_from(self, image: str | None, text: str, index: int, span: Span) -> Reference:
+        """What a FROM names: of equal names the last stage before it, a named context before all.
+
+        BuildKit takes only lower case for a stage here (`addState`) and refuses the rest, the builder before it any case.
+        """
         if image is None:
             return Reference("unknown", text, None, index, span)
         lowered = image.lower()
-        if lowered in self._contexts and lowered != "scratch":
+        if _context_name(image) in self._contexts:
             return Reference("context", image, None, index, span)
         for stage in reversed(self.stages):
             if stage.name and stage.name == lowered:
                 return Reference("stage", image, stage.index, index, span)
         return Reference("scratch" if image == "scratch" else "image", image, None, index, span)
 
-    def _resolve_copy(self, name: str | None, text: str, index: int, span: Span) -> Reference:
-        if name is None:
-            return Reference("unknown", text, None, index, span)
-        lowered = name.lower()
+    def _resolve_copy(self, name: str, index: int, span: Span, by_index: bool) -> Reference:
+        """What `--from` (`by_index`: numbers count stages) or a mount's `from` names (dockerfile2llb, toCommand, detectRunMount)."""
+        if set(name) & set("$'\"\\`"):
+            return Reference("unknown", name, None, index, span)
         current = len(self.stages) - 1
-        for stage in reversed(self.stages[:current]):
-            if stage.name and stage.name == lowered:
-                return Reference("stage", name, stage.index, index, span)
-        if lowered in self._contexts and lowered not in ("scratch", "context"):
+        found = self._last_named.get(name.lower())
+        if by_index and name.lstrip("+-").isdecimal() and name.isascii():
+            found = int(name) if _INDEX.fullmatch(name) else current
+        if found is not None and 0 <= found < current and self.stages[found].name in self._contexts:
             return Reference("context", name, None, index, span)
-        if name.isdigit() and int(name) < current:
-            return Reference("stage", name, int(name), index, span)
+        if found is not None:
+            known = 0 <= found < current
+            return Reference("stage" if known else "unknown", name, found if known else None, index, span)
+        if _context_name(name) in self._contexts:
+            return Reference("context", name, None, index, span)
         return Reference("scratch" if name == "scratch" else "image", name, None, index, span)
 
     def _note_references(self, index: int, instruction: Instruction) -> None:
         for flag in instruction.flags:
             if flag.name == "from" and instruction.name == "COPY":
                 value = flag.value or ""
-                found = self._resolve_copy(None if "$" in value else value, value, index, flag.span)
             elif flag.name == "mount" and instruction.name == "RUN":
                 value = mount_options(flag.value or "").get("from", "")
-                if not value:
-                    continue
-                found = self._resolve_copy(None if "$" in value else value, value, index, flag.span)
             else:
                 continue
+            if not value:
+                continue
+            found = self._resolve_copy(value, index, flag.span, instruction.name == "COPY")
             self.references.append(found)
             self._by_instruction.setdefault(index, []).append(found)
             if found.stage is not None:
@@ -465,34 +580,37 @@ class Build:
         name = instruction.name
         if name not in ("ENV", "ARG", "USER", "WORKDIR", "SHELL"):
             return state
-        escape = self.syntax.escape
         if name == "SHELL":
-            return state._replace(shell=tuple(instruction.arguments) if instruction.json else ())
+            return state._replace(shell=instruction.arguments if instruction.json else ())
         variables = state.variables()
         if name == "ENV":
-            environment = Variables(state.environment, state.environment.open)
+            values: dict[str, str | None] = {}
             for key, value in instruction.pairs:
-                key_text = words.expand(key.text, variables, escape).value
+                key_text = self._expand(key.text, variables)
                 if key_text is None:
-                    return state._replace(environment=Variables({}, True))
-                environment[key_text] = None if value is None else words.expand(value.text, variables, escape).value
-            return state._replace(environment=environment)
+                    # Any variable may have got a value, also one that the base image is known to leave alone.
+                    return state._replace(environment=Variables(dict.fromkeys(state.environment), True), base=None)
+                values[key_text] = None if value is None else self._expand(value.text, variables)
+            return state._replace(environment=state.environment.with_values(values))
         if name == "ARG":
-            arguments = Variables(state.arguments, state.arguments.open)
-            for key, _ in instruction.pairs:
-                # The command line, or a global ARG, may give another value than the default.
-                arguments[key.text] = None
-            return state._replace(arguments=arguments)
-        argument = words.expand(instruction.arguments[0] if instruction.arguments else "", variables, escape).value
+            # The command line, or a global ARG, may give another value than the default, or none.
+            names = dict.fromkeys(key.text for key, _ in instruction.pairs)
+            changed = {key: None for key in names if state.environment.sets(key)}
+            return state._replace(
+                environment=state.environment.with_values(changed) if changed else state.environment,
+                arguments=state.arguments.with_values(names),
+            )
+        argument = self._expand(instruction.arguments[0] if instruction.arguments else "", variables)
         if name == "USER":
             return state._replace(user=argument or None)
         if argument is None or argument[1:2] == ":" or "\\" in argument:
             return state._replace(workdir=None)
         if argument.startswith("/"):
-            return state._replace(workdir="/" + posixpath.normpath(argument).lstrip("/"))
+            # BuildKit leaves `..` of an absolute path to the kernel, where a link may lead elsewhere (system.NormalizePath).
+            return state._replace(workdir=None if ".." in argument.split("/") else _clean(argument))
         if state.workdir is None:
             return state
-        return state._replace(workdir=posixpath.normpath(posixpath.join(state.workdir, argument)))
+        return state._replace(workdir=_clean(posixpath.join(state.workdir, argument)))
 
     def _read_run(self, instruction: Instruction, state: State | None) -> Run:
         body = instruction.body
@@ -537,13 +655,15 @@ def mount_options(value: str) -> dict[str, str]:
 
 
 def _comma_fields(value: str) -> Iterator[str]:
-    """The fields of a line of comma-separated values (RFC 4180: a field in double quotes may hold commas)."""
+    """The fields of a line of comma-separated values (RFC 4180: a field in double quotes may hold commas, and `""` for a quote)."""
     if '"' not in value:
         yield from filter(None, value.split(","))
         return
-    field, quoted = "", False
+    field, quoted, before = "", False, ""
     for character in value:
         if character == '"':
+            if not quoted and before == '"' and field:
+                field += character
             quoted = not quoted
         elif character == "," and not quoted:
             if field:
@@ -551,8 +671,28 @@ def _comma_fields(value: str) -> Iterator[str]:
             field = ""
         else:
             field += character
+        before = character
     if field:
         yield field
+
+
+def _clean(path: str) -> str:
+    """An absolute path as Go's path.Clean gives it."""
+    return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def _stage_name(instruction: Instruction) -> str:
+    """The name that a FROM gives its stage, in lower case, "" where it gives none."""
+    arguments = instruction.arguments
+    return arguments[2].lower() if len(arguments) == 3 and arguments[1].lower() == "as" else ""
+
+
+def _context_name(name: str) -> str:
+    """The name under which BuildKit looks for a named context (frontend/dockerui/config.go, NamedContext), in lower case."""
+    name = name.lower()
+    for prefix in ("docker.io/", "index.docker.io/"):
+        name = name.removeprefix(prefix)
+    return name.removeprefix("library/").removesuffix(":latest")
 
 
 def opaque(text: str, reason: str) -> shell.Script:
