@@ -321,13 +321,32 @@ def _why_not_apt(build: Build, stage: Stage, members: list[_Member], group: list
             return f"`{caches.label(use)}` on line {build.syntax.source.line_of(caches.span_of(run, use).start)} has no update in its own RUN"
     left = {one.path for member in members for one in layers.brought(build, member.instruction) if one.kind == "lists"}
     if left:
-        for index in layers.later(build, members[0].instruction):
-            if any(index == member.instruction for member in members):
-                continue
-            veto = layers.touches(build, index, tuple(left), families=("apt",))
-            if veto is not None:
-                return f"{veto.why}, and it may need the lists"
+        for chain in (
+            range(members[0].instruction + 1, stage.last + 1),
+            *(child.indexes for child in build.children(stage)),
+        ):
+            for index in chain:
+                if any(index == member.instruction for member in members):
+                    continue
+                # From an update of its own on, a RUN has other lists.
+                renewed = _first_update(build, index)
+                veto = layers.touches(build, index, tuple(left), renewed, families=("apt",))
+                if veto is not None:
+                    return f"{veto.why}, and it may need the lists"
+                if renewed is not None:
+                    break
     return ""
+
+
+def _first_update(build: Build, index: int) -> int | None:
+    """Where in its script a RUN first fetches apt's lists, if it does so in any case."""
+    run = build.run(index) if build.instructions[index].name == "RUN" else None
+    if run is None or any(step.operator == "||" for step in run.script.steps):
+        return None
+    for command in run.commands:
+        if command.use is not None and command.use.manager.family == "apt" and not command.nesting:
+            return command.simple.start if command.use.action == "update" else None
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------- the fix
