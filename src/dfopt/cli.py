@@ -189,7 +189,7 @@ def read_plain(words: list[str]) -> Arguments | None:
     return Arguments(command, tuple(paths), values)
 
 
-def run_typer(words: list[str], act: "Callable[[Arguments], int] | None" = None) -> int:
+def run_typer(words: list[str], act: Callable[[Arguments], int] | None = None) -> int:
     """Let typer read `words`; `check` and `fix` go to `act` (default: `run`)."""
     app = application(act or run)
     try:
@@ -199,7 +199,7 @@ def run_typer(words: list[str], act: "Callable[[Arguments], int] | None" = None)
     return code if isinstance(code, int) else CLEAN if code is None else WRONG_USE
 
 
-def application(act: Callable[[Arguments], int]) -> "typer.Typer":
+def application(act: Callable[[Arguments], int]) -> typer.Typer:
     """The command line as typer knows it, made from the same table."""
     import typer
 
@@ -343,11 +343,11 @@ class _Tally:
 
 def _work(
     arguments: Arguments,
-    job: "Run",
-    plan: "Callable[[Config, str], Plan]",
-    settings: "Callable[[str], Config]",
+    job: Run,
+    plan: Callable[[Config, str], Plan],
+    settings: Callable[[str], Config],
     tally: _Tally,
-) -> "Iterator[Outcome | Failure]":
+) -> Iterator[Outcome | Failure]:
     """The results, file by file; errors are said as they come."""
     from dfopt import files
     from dfopt.config import ConfigError
@@ -356,7 +356,7 @@ def _work(
     told: set[str] = set()
     exclusions: dict[str, list[Callable[[str], object]]] = {}
 
-    def fail(path: str, message: str, code: int = WRONG_USE) -> "Iterator[Failure]":
+    def fail(path: str, message: str, code: int = WRONG_USE) -> Iterator[Failure]:
         tally.code = max(tally.code, code)
         if message not in told:  # one broken configuration speaks for all files below it
             told.add(message)
@@ -426,7 +426,7 @@ def _work(
 _RANK = {"error": 3, "warning": 2, "info": 1}
 
 
-def _outcome(path: str, data: bytes, plan: "Plan", job: "Run") -> "tuple[Outcome, bytes]":
+def _outcome(path: str, data: bytes, plan: Plan, job: Run) -> tuple[Outcome, bytes]:
     """What checking or fixing one text gives, and the bytes after."""
     from dfopt import engine
     from dfopt.report import Outcome
@@ -492,7 +492,7 @@ def list_rules() -> int:
     return CLEAN
 
 
-def _renderer(name: str) -> "Callable[[Iterator[Outcome | Failure], Run], Iterator[str]]":
+def _renderer(name: str) -> Callable[[Iterator[Outcome | Failure], Run], Iterator[str]]:
     """Import the one form that is asked for."""
     match name:
         case "json":

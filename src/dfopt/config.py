@@ -47,7 +47,7 @@ CACHE = ("auto", "mount", "clean")
 ASSEMBLY = ("auto", "always", "off")
 
 
-def nearest(name: str, names: "list[str]") -> str:
+def nearest(name: str, names: list[str]) -> str:
     """The one of `names` that `name` was most likely meant to be; empty where none is near."""
     import difflib
 

@@ -7,7 +7,7 @@ from dfopt import normal
 from dfopt.build import Build
 from dfopt.rule import Diagnostic, Effect, Finding, Fix, Given, Rule, Saving
 from dfopt.source import Source, Span, apply_edits
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 from dfopt.syntax import Instruction, Problem, Syntax, parse
 
 # Findings of the engine itself; their pages stand among the rules' pages.
@@ -16,13 +16,13 @@ UNUSED_IGNORE = ("DF901", "unused-ignore")
 
 ROUNDS = 20
 
-_IGNORE = re.compile(r"^[ \t]*#[ \t]*dfopt:[ \t]*ignore(-file)?[ \t]*(?:\[([^\]\n]*)\])?", re.MULTILINE | re.IGNORECASE)
+_IGNORE = pattern(r"^[ \t]*#[ \t]*dfopt:[ \t]*ignore(-file)?[ \t]*(?:\[([^\]\n]*)\])?", re.MULTILINE | re.IGNORECASE)
 
 # Template languages whose output, not their text, is the Dockerfile: Jinja, Go templates, ERB. Docker itself has no such tokens.
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|@@[A-Z_]+@@")
 
 
-_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
+_QUOTED = pattern(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
 
 
 class Report(NamedTuple):

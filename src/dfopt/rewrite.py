@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dfopt.build import Build, Run
 from dfopt.shell import Compound, Script, Simple
 from dfopt.source import Edit, Span
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 from dfopt.syntax import Comment
 
 # A line that grows beyond this many characters is broken.
 WIDTH = 100
 
-_COMMENT_LINE = re.compile(r"^[ \t]*(#[^\n]*)$", re.MULTILINE)
+_COMMENT_LINE = pattern(r"^[ \t]*(#[^\n]*)$", re.MULTILINE)
 
 
 class Dropped(NamedTuple):
@@ -57,7 +57,7 @@ def drop_instruction(build: Build, index: int) -> Dropped:
 
 
 # What speaks of the command before: its status, and its last word.
-_STATUS = re.compile(r"\$(?:\?|_\b|\{[?_][^A-Za-z0-9_])")
+_STATUS = pattern(r"\$(?:\?|_\b|\{[?_][^A-Za-z0-9_])")
 
 
 def drop_command(build: Build, index: int, command: int, last: int | None = None) -> Dropped | None:
@@ -110,10 +110,10 @@ def insert_lines(build: Build, offset: int, lines: Sequence[str]) -> Edit:
 _LEAVING = frozenset(("exit", "exec", "return", "trap", "break", "continue", ".", "source", "eval", "alias", "shopt", "enable"))
 
 # Options of `set` after which a command means what it meant; without them `-f` might keep `*` from being a pattern.
-_PLAIN_SET = re.compile(r"[-+][euxv]*o?|pipefail|errexit|nounset|xtrace|verbose|--")
+_PLAIN_SET = pattern(r"[-+][euxv]*o?|pipefail|errexit|nounset|xtrace|verbose|--")
 
 # Comments that switch a check off, for the instruction that they stand at.
-_SUPPRESSION = re.compile(r"#[ \t]*(?:hadolint\b|dfopt:|check[ \t]*=|trivy:|checkov:|kics-scan|nosemgrep|noqa|nosec|dockle)", re.IGNORECASE)
+_SUPPRESSION = pattern(r"#[ \t]*(?:hadolint\b|dfopt:|check[ \t]*=|trivy:|checkov:|kics-scan|nosemgrep|noqa|nosec|dockle)", re.IGNORECASE)
 
 
 def can_append(build: Build, index: int) -> bool:
@@ -306,7 +306,7 @@ _DAEMONS = frozenset(
 )
 
 # `${name:=value}` and arithmetic set variables of the shell; /dev/shm is empty in every RUN.
-_SETTING = re.compile(r"\$\{\w+:?=|\$\(\(|\$!|/dev/shm")
+_SETTING = pattern(r"\$\{\w+:?=|\$\(\(|\$!|/dev/shm")
 
 
 def why_not_merged(build: Build, index: int) -> str:

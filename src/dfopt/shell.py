@@ -15,7 +15,7 @@ whose line holds `<<EOF` is read with its heredocs put behind it, as BuildKit do
 import re
 from collections.abc import Callable, Iterator
 
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 
 class Word(NamedTuple):
@@ -244,39 +244,39 @@ _blank: "Callable[[str, int, int], re.Match[str]]" = re.compile(r"(?:[ \t]++|\\\
 _comment = re.compile(r"#[^\n]*+").match
 _unquoted_run = re.compile(r"[^ \t\n;&|()<>'\"\\$`*?\[]++").match
 _double_run = re.compile(r"[^\"\\$`]++").match
-_heredoc_run = re.compile(r"[^\\$`]++").match
-_backquoted = re.compile(r"`([^`\\]*+(?:\\.[^`\\]*+)*+)`", re.DOTALL).match
+_heredoc_run = pattern(r"[^\\$`]++").match
+_backquoted = pattern(r"`([^`\\]*+(?:\\.[^`\\]*+)*+)`", re.DOTALL).match
 _name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+").match
 _whole_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 _function_name = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@-]*").fullmatch
 _function_word = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@-]*+").match
-_parameter = re.compile(
+_parameter = pattern(
     r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*+)(\}?)|([#!](?=[A-Za-z0-9_@*]))?([A-Za-z_][A-Za-z0-9_]*+|[0-9]++|[@*#?$!-]))"
 ).match
-_brace_run = re.compile(r"[^}'\"\\$`<>\n]++").match
+_brace_run = pattern(r"[^}'\"\\$`<>\n]++").match
 # Quoted text inside a quoted `${...}` that ends at the same place whether its quotes count or not.
-_neutral = re.compile(r"'[^'\"}$`\\{\n]*+'|\"(?:[^'\"}$`\\{\n]|\$[A-Za-z_])*+\"").match
-_arithmetic_run = re.compile(r"[A-Za-z0-9_ \t\n+*/%<>=!&|^~?:,-]++").match
-_dollar_names = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*+)").findall
-_arithmetic_names = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*+").findall
-_ansi_quoted = re.compile(r"'((?:[^'\\]|\\.)*+)'", re.DOTALL).match
-_ansi_simple = re.compile(r"(?:[^\\]|\\[abefnrtv\\'\"])*+").fullmatch
+_neutral = pattern(r"'[^'\"}$`\\{\n]*+'|\"(?:[^'\"}$`\\{\n]|\$[A-Za-z_])*+\"").match
+_arithmetic_run = pattern(r"[A-Za-z0-9_ \t\n+*/%<>=!&|^~?:,-]++").match
+_dollar_names = pattern(r"\$([A-Za-z_][A-Za-z0-9_]*+)").findall
+_arithmetic_names = pattern(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*+").findall
+_ansi_quoted = pattern(r"'((?:[^'\\]|\\.)*+)'", re.DOTALL).match
+_ansi_simple = pattern(r"(?:[^\\]|\\[abefnrtv\\'\"])*+").fullmatch
 _assigning = re.compile(r"([A-Za-z_][A-Za-z0-9_]*+)(\[[^\]]*+\])?(\+?)=").match
-_subscripted = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+\[").match
-_simple_subscript = re.compile(r"\[(?:[A-Za-z0-9_]*|'[^'\\]*'|\"[^\"\\$`]*\")\]").fullmatch
-_element = re.compile(r"\[(?:[A-Za-z0-9_]+|'[^'\\]*'|\"[^\"\\$`]*\")\]\+?=").match
-_array_target = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=").fullmatch
+_subscripted = pattern(r"[A-Za-z_][A-Za-z0-9_]*+\[").match
+_simple_subscript = pattern(r"\[(?:[A-Za-z0-9_]*|'[^'\\]*'|\"[^\"\\$`]*\")\]").fullmatch
+_element = pattern(r"\[(?:[A-Za-z0-9_]+|'[^'\\]*'|\"[^\"\\$`]*\")\]\+?=").match
+_array_target = pattern(r"[A-Za-z_][A-Za-z0-9_]*\+?=").fullmatch
 _redirecting = re.compile(r"([0-9]*+|\{[A-Za-z_][A-Za-z0-9_]*+\})(<<<|<<-?|<&|<>|<|>>|>&|>\||>|&>>?)").match
 _tilde = re.compile(r"(?:\A|[=:])~").search
-_unary = re.compile(r"-[a-hknoprstuvwxzGLNORS]").fullmatch
-_binary = re.compile(r"=|==|!=|=~|<|>|-(?:eq|ne|lt|le|gt|ge|nt|ot|ef)").fullmatch
+_unary = pattern(r"-[a-hknoprstuvwxzGLNORS]").fullmatch
+_binary = pattern(r"=|==|!=|=~|<|>|-(?:eq|ne|lt|le|gt|ge|nt|ot|ef)").fullmatch
 _TEST_ENDS = frozenset(("&&", "||", ")"))
-_regular_run = re.compile(r"[^ \t\n;&()<>'\"\\$`]++").match
-_test_operator = re.compile(r"&&|\|\||[()<>]").match
+_regular_run = pattern(r"[^ \t\n;&()<>'\"\\$`]++").match
+_test_operator = pattern(r"&&|\|\||[()<>]").match
 _gap = re.compile(r"[ \t]++|\\\n|#[^\n]*+|(\n|;;&|;;|;&|&&|\|\||\|&|[;&|()]|[^ \t\n;&|()<>#\\]++)").match
 
 _ANSI = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_ansi_escape = re.compile(r"\\(.)", re.DOTALL).sub
+_ansi_escape = pattern(r"\\(.)", re.DOTALL).sub
 
 # Line feeds behind these mean nothing.
 _JOINING = frozenset(

@@ -5,6 +5,8 @@ A check of one file takes about as long as its imports. Measured on CPython 3.11
 Type checkers see the originals.
 """
 
+from __future__ import annotations
+
 import re
 
 TYPE_CHECKING = False  # as typing has it
@@ -102,37 +104,32 @@ else:
         """As `typing.NamedTuple`, for classes with annotated fields."""
 
 
-__all__ = ["NamedTuple", "matcher", "pattern"]
+__all__ = ["NamedTuple", "pattern"]
+
+
+def _late(name: str) -> Callable[..., Any]:
+    """The method `name` of a pattern, which compiles it at its first call and leaves that to the compiled one from then on."""
+
+    def call(self: _Pattern, *values: Any, **named: Any) -> Any:
+        method = self.__dict__.get(name)
+        if method is None:
+            method = self.__dict__[name] = getattr(re.compile(self._expression, self._flags), name)
+        return method(*values, **named)
+
+    return call
 
 
 class _Pattern:
-    """A pattern that takes on each method of the compiled one when it is first asked for."""
-
     def __init__(self, expression: str, flags: int) -> None:
         self._expression = expression
         self._flags = flags
 
-    def __getattr__(self, name: str) -> "Any":
-        value = getattr(re.compile(self._expression, self._flags), name)
-        setattr(self, name, value)
-        return value
+    match, fullmatch, search = _late("match"), _late("fullmatch"), _late("search")
+    finditer, findall, sub, split = _late("finditer"), _late("findall"), _late("sub"), _late("split")
 
 
-def pattern(expression: str, flags: int = 0) -> "re.Pattern[str]":
+def pattern(expression: str, flags: int = 0) -> re.Pattern[str]:
     """As `re.compile`, but compiled when first used: for what most files do not need."""
     made: Any = _Pattern(expression, flags)
     compiled: re.Pattern[str] = made
     return compiled
-
-
-def matcher(expression: str, flags: int = 0) -> "Callable[..., re.Match[str] | None]":
-    """As `re.compile(...).match`, but compiled when first called: for what most files do not need."""
-    match: Callable[..., re.Match[str] | None] | None = None
-
-    def call(text: str, *place: int) -> "re.Match[str] | None":
-        nonlocal match
-        if match is None:
-            match = re.compile(expression, flags).match
-        return match(text, *place)
-
-    return call

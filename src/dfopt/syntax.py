@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
 from dfopt.source import Source, Span
-from dfopt.startup import TYPE_CHECKING, NamedTuple
+from dfopt.startup import TYPE_CHECKING, NamedTuple, pattern
 from dfopt.words import Piece, heredoc_words, split, split_blank
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Logical:
         span = self.span(start, end)
         return span.end - span.start == end - start
 
-    def cut(self, start: int, end: int) -> "Logical":
+    def cut(self, start: int, end: int) -> Logical:
         """The part `[start, end)` with its places."""
         segments = self.segments
         if len(segments) == 1 or start >= end:
@@ -193,7 +193,7 @@ class Instruction:
     heredocs: tuple[Heredoc, ...]
     comments: tuple[Comment, ...]
     inside: tuple[Comment, ...]
-    inner: "Instruction | None"
+    inner: Instruction | None
     start_line: int
     end_line: int
     _source: str
@@ -202,7 +202,7 @@ class Instruction:
     _places: tuple[tuple[int, int], ...]  # of the words, in the logical text
     _faults: tuple[tuple[int, int, str], ...]  # what BuildKit's parser, not its instruction parser, refuses
     _depth: int
-    _outer: "Instruction"  # of an ONBUILD's instruction
+    _outer: Instruction  # of an ONBUILD's instruction
     _comment_spans: tuple[Span, ...]
 
     def __getattr__(self, name: str) -> Any:
@@ -414,7 +414,7 @@ class _Top(NamedTuple):
 
 
 _NO_TOP = _Top([], (), "\\")
-_DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=(.*)", re.DOTALL)
+_DIRECTIVE = pattern(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=(.*)", re.DOTALL)
 _DIRECTIVE_BLANKS = "\t\n\f\r "
 _DIRECTIVE_NAMES = ("syntax", "escape", "check")
 
@@ -759,8 +759,8 @@ def _read_arguments(instruction: Instruction) -> None:
     instruction._faults = faults
 
 
-_HEALTHCHECK = re.compile(r"([^\t\n\v\f\r \udc85\udca0]*)[\t\n\v\f\r \udc85\udca0]*")
-_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_HEALTHCHECK = pattern(r"([^\t\n\v\f\r \udc85\udca0]*)[\t\n\v\f\r \udc85\udca0]*")
+_NO_BYTE = pattern("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def _split_kind(text: str) -> tuple[str, int, int]:
@@ -776,8 +776,8 @@ def _split_kind(text: str) -> tuple[str, int, int]:
     return kind, min(len(kind), len(text)), max(len(text) - len(rest), 0)
 
 
-_SEPARATOR = re.compile(r"[\t\v\f\r ]+")
-_BAD = re.compile("[\ud800-\udfff]")
+_SEPARATOR = pattern(r"[\t\v\f\r ]+")
+_BAD = pattern("[\ud800-\udfff]")
 
 
 def _partition_blank(text: str) -> tuple[str, str, str]:
@@ -803,8 +803,8 @@ _STRINGS = re.compile(_STRING)
 _W = r"[ \t\r\n]*+"
 _ARRAY = re.compile(rf"\[{_W}(?:{_STRING}{_W}(?:,{_W}{_STRING}{_W})*+)?+\]{_W}")
 _NUMBER = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
-_TOKEN = re.compile(rf"{_W}(?:(?P<string>{_STRING})|(?P<number>{_NUMBER})|(?P<other>true|false|null|[\[\]{{}},:]))")
-_ESCAPE = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\(.)")
+_TOKEN = pattern(rf"{_W}(?:(?P<string>{_STRING})|(?P<number>{_NUMBER})|(?P<other>true|false|null|[\[\]{{}},:]))")
+_ESCAPE = pattern(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\(.)")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -1093,8 +1093,8 @@ def _check_security(value: str, _: str) -> str | None:
     return f"`{value}` is no security mode -> write `sandbox` or `insecure`"
 
 
-_DURATION = re.compile(r"([+-]?)((?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+|0)")
-_DURATION_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
+_DURATION = pattern(r"([+-]?)((?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+|0)")
+_DURATION_PART = pattern(r"([0-9]*)(?:\.([0-9]*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
 _NANOSECONDS = {
     "ns": 1, "us": 10**3, "\u00b5s": 10**3, "\u03bcs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
 }  # fmt: skip
@@ -1150,8 +1150,8 @@ def _fields(value: str) -> list[str] | None:
         position += 1
 
 
-_QUOTED_FIELD = re.compile(r'"((?:[^"]|"")*+)"')
-_BARE_FIELD = re.compile(r'[^",]*')
+_QUOTED_FIELD = pattern(r'"((?:[^"]|"")*+)"')
+_BARE_FIELD = pattern(r'[^",]*')
 _MOUNT_KEYS = (
     "type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "required", "id",
     "sharing", "size", "mode", "uid", "gid", "env",
@@ -1236,7 +1236,7 @@ def _check_mount_setting(key: str, value: str, kind: str | None) -> str | None:
 
 
 # github.com/docker/go-units, RAMInBytes
-_SIZE = re.compile(
+_SIZE = pattern(
     r"\+?(?:[0-9](?:_?[0-9])*(?:\.(?:[0-9](?:_?[0-9])*)?)?|\.[0-9](?:_?[0-9])*)(?:[eE][+-]?[0-9]+)? ?(?:b|[kmgtp](?:i?b)?)?",
     re.IGNORECASE,
 )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 # White space as Go's unicode.IsSpace has it; Python's `\s` also takes U+001C to U+001F, Go does not.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -11,7 +11,7 @@ _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 def _word_pattern(escape: str) -> re.Pattern[str]:
     # An unclosed quote runs to the end; a lone escape token at the very end belongs to no word.
-    return re.compile(rf"""(?:[^{_SPACE}'"{escape}]+|{escape}.|'[^']*'?|"(?:[^"{escape}]+|{escape}.)*"?)+""", re.DOTALL)
+    return pattern(rf"""(?:[^{_SPACE}'"{escape}]+|{escape}.|'[^']*'?|"(?:[^"{escape}]+|{escape}.)*"?)+""", re.DOTALL)
 
 
 _WORDS = {"\\": _word_pattern(r"\\"), "`": _word_pattern("`")}
@@ -115,15 +115,16 @@ def _quotes(text: str) -> int:
     return text.count("'") + text.count('"')
 
 
-_HEREDOC = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)")
+_HEREDOC = pattern(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)")
 _HIGHEST_DESCRIPTOR = 2**64 - 1
 # What cannot be taken as it stands. A byte order mark counts at the start only; lone surrogates are bytes that are not
 # UTF-8.
 _SPECIAL = re.compile("[$'\"\\\\`\ud800-\udfff]|\\A\ufeff")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_RUN = re.compile(f"[{_SPACE}]+|[^{_SPACE}]+")
+_RUN = pattern(f"[{_SPACE}]+|[^{_SPACE}]+")
 _PLAIN = {stop: re.compile(f"[^$'\"<\\\\`{stop}]+") for stop in ("", "/", "}")}  # by what ends the text
-_ASCII_NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+)(?![0-9A-Za-z_\x80-\U0010ffff])")
+# Two sets, as one that is written with a range up to U+10FFFF takes 2 ms to compile.
+_ASCII_NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+)(?![0-9A-Za-z_]|[^\x00-\x7f])")
 _SPECIAL_PARAMETERS = frozenset("@*#?-$!0")
 _DEEPEST = 64
 

@@ -46,7 +46,7 @@ def parameters(address: str, source: Source, diagnostics: tuple[Diagnostic, ...]
     return {"uri": address, "diagnostics": [diagnostic(address, lines, item) for item in diagnostics]}
 
 
-def diagnostic(address: str, lines: "Lines", item: Diagnostic) -> dict[str, Any]:
+def diagnostic(address: str, lines: Lines, item: Diagnostic) -> dict[str, Any]:
     """One `Diagnostic`; its `data` holds the fix as `TextEdit`s."""
     fix = item.fix
     return {
