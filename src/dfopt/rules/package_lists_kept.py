@@ -68,13 +68,21 @@ def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, 
             run = build.run(later) if build.instructions[later].name == "RUN" else None
             if run is not None and run.script.opaque is None:
                 fetched: int | None = None
-                for simple, nesting, use in run.commands:
+                perhaps = False
+                tops = {id(step.pipeline.commands[0]): number for number, step in enumerate(run.script.steps)}
+                for simple, _, use in run.commands:
                     if use is None or use.manager.family != family:
                         continue
-                    if use.fetches_lists and not nesting:
-                        fetched = simple.start
-                        break
-                    if use.needs_lists:
+                    if use.fetches_lists:
+                        top = tops.get(id(simple))
+                        if top is not None and rewrite.always_runs(build, later, top, True):
+                            fetched = simple.start
+                            break
+                        perhaps = True
+                    elif use.needs_lists and perhaps:
+                        line = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
+                        return f"`{use.manager.name} {use.verb}` on line {line} needs them where the update before it does not run", False
+                    elif use.needs_lists:
                         line = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
                         return f"`{use.manager.name} {use.verb}` on line {line} still needs them", True
                 veto = layers.touches(build, later, (one.path,), fetched, (family,))
