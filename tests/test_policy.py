@@ -9,7 +9,7 @@ from dfopt.source import Source
 from dfopt.syntax import parse
 
 
-def build(text):
+def build(text: str) -> Build:
     return Build(parse(Source(text, "Dockerfile")))
 
 
@@ -29,15 +29,15 @@ def build(text):
         ("FROM a\nRUN b --mount=type=cache,target=/c\n", "clean"),
     ],
 )
-def test_auto_is_read_off_the_file(text, expected):
+def test_auto_is_read_off_the_file(text: str, expected: str) -> None:
     assert policy.cache(build(text), Given()) == expected
 
 
 @pytest.mark.parametrize("text", ["FROM a\n", "# syntax=docker/dockerfile:1\nFROM a\n"])
 @pytest.mark.parametrize("wanted", ["mount", "clean"])
-def test_the_configuration_decides_where_it_says_something(text, wanted):
+def test_the_configuration_decides_where_it_says_something(text: str, wanted: str) -> None:
     assert policy.cache(build(text), Given(cache=wanted)) == wanted
 
 
-def test_an_engine_that_is_no_buildkit_has_no_mounts():
+def test_an_engine_that_is_no_buildkit_has_no_mounts() -> None:
     assert policy.cache(build("# syntax=docker/dockerfile:1\nFROM a\n"), Given(engine="kaniko")) == "clean"

@@ -533,7 +533,7 @@ def test_different_tokens_of_arithmetic() -> None:
 def test_tokens_as_written() -> None:
     script = read("X=1 a 2>&1 | b; (c # d\n) && for i in x; do y; done\n")
     assert " ".join(tokens(script)) == "X=1 a 2>& 1 | b ; ( c \n ) && for i in x ; do y ; done"
-    assert [" ".join(step_tokens(step)) for step in script.steps] == [
+    assert [" ".join(token.text for token in step_tokens(step)) for step in script.steps] == [
         "X=1 a 2>& 1 | b",
         "( c \n )",
         "for i in x ; do y ; done",

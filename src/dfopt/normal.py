@@ -5,7 +5,7 @@ steps (RUN, COPY, ADD) in the same order with the same words, each with the same
 configuration. White space, comments, continuations and the spelling of paths that resolve alike are not part of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from dfopt import shell
 from dfopt.build import Build, Copy, Reference, mount_options
@@ -24,7 +24,7 @@ from dfopt.rule import (
     MergesRuns,
     Moves,
 )  # fmt: skip
-from dfopt.startup import NamedTuple
+from dfopt.shell import Token
 from dfopt.syntax import Instruction
 
 STEPS = ("RUN", "COPY", "ADD")
@@ -35,13 +35,6 @@ _STATE = ("ENV", "ARG", "USER", "WORKDIR", "SHELL")
 
 class Broken(Exception):
     """An effect does not fit the text that it was declared for."""
-
-
-class Token(NamedTuple):
-    """A word or an operator of a script and the offset where it stands in the script's text."""
-
-    text: str
-    start: int
 
 
 class Item:
@@ -200,87 +193,10 @@ def _copied(instruction: Instruction, copy: Copy | None) -> tuple[object, ...]:
 
 def items_of(script: shell.Script) -> list[Item]:
     """A script's pipelines with their tokens."""
-    tokens = tokens_of(script)
-    items: list[Item] = []
-    at = 0
-    for index, step in enumerate(script.steps):
-        start, end = step.pipeline.start, step.pipeline.end
-        while at < len(tokens) and tokens[at].start < start:
-            at += 1
-        first = at
-        limit = script.steps[index + 1].operator_start if index + 1 < len(script.steps) else None
-        while at < len(tokens) and (tokens[at].start < end or (limit is not None and tokens[at].start < limit)):
-            at += 1
-        if limit is None:
-            # Bodies of heredocs stand behind the line that opens them; an operator that ends the script is no token of the item.
-            at = max([at] + [n + 1 for n in range(at, len(tokens)) if tokens[n].text.count("\n") and tokens[n].text != "\n"])
-        operator = "" if index == 0 else ";" if step.operator == "\n" else step.operator
-        items.append(Item(index, operator, tokens[first:at]))
-    return items
-
-
-def tokens_of(script: shell.Script) -> list[Token]:
-    """The words, redirections, keywords and operators of a script in order; white space, continuations and comments are left out."""
-    leaves = sorted(set(_leaves(script)))
-    tokens: list[Token] = []
-    at = script.start
-    comments = sorted(script.comments)
-    for start, end in leaves:
-        if start < at:
-            continue
-        tokens.extend(_gap(script.text, at, start, comments))
-        tokens.append(Token(script.text[start:end].replace("\\\n", ""), start))
-        at = end
-    tokens.extend(_gap(script.text, at, script.end, comments))
-    return tokens
-
-
-def _gap(text: str, start: int, end: int, comments: list[tuple[int, int]]) -> Iterator[Token]:
-    """The keywords and operators between two words."""
-    at = start
-    while at < end:
-        character = text[at]
-        if character == "#":
-            comment = next((comment for comment in comments if comment[0] == at), None)
-            if comment is not None:
-                at = comment[1]
-                continue
-        if character == "\n":
-            yield Token("\n", at)
-            at += 1
-        elif character.isspace():
-            at += 1
-        elif text.startswith("\\\n", at):
-            at += 2
-        else:
-            stop = at + 1
-            kind = character.isalnum()
-            while stop < end and not text[stop].isspace() and text[stop] != "\\" and text[stop].isalnum() == kind:
-                stop += 1
-            yield Token(text[at:stop], at)
-            at = stop
-
-
-def _leaves(script: shell.Script) -> Iterator[tuple[int, int]]:
-    """The places of words, assignments and redirections, those of compound commands too."""
-    for step in script.steps:
-        for command in step.pipeline.commands:
-            yield from _command_leaves(command)
-
-
-def _command_leaves(command: "shell.Simple | shell.Compound") -> Iterator[tuple[int, int]]:
-    if isinstance(command, shell.Simple):
-        for assignment in command.assignments:
-            yield assignment.start, assignment.end
-    for word in command.words:
-        yield word.start, word.end
-    for redirection in command.redirections:
-        yield redirection.start, redirection.end
-        if redirection.body is not None:
-            yield redirection.body.start, redirection.body.end
-    if isinstance(command, shell.Compound):
-        for body in command.bodies:
-            yield from _leaves(body)
+    return [
+        Item(index, ";" if step.operator == "\n" else step.operator, shell.step_tokens(step))
+        for index, step in enumerate(script.steps)
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------- effects

@@ -189,6 +189,13 @@ def simple_commands(script: Script) -> Iterator[tuple[Simple, tuple[str, ...]]]:
     return iter(found)
 
 
+class Token(NamedTuple):
+    """A word or an operator as written, and the offset where it stands."""
+
+    text: str
+    start: int
+
+
 def tokens(script: Script) -> tuple[str, ...]:
     """The words and operators as written, in order, without comments and blanks.
 
@@ -199,21 +206,18 @@ def tokens(script: Script) -> tuple[str, ...]:
     """
     if script.opaque is not None:
         return (script.text[script.start : script.end],)
-    into: list[str] = []
-    for step in script.steps:
-        if step.operator:
-            into.append(step.operator)
-        _pipeline_tokens(step.pipeline, into)
-    if script.terminator not in ("", "\n"):
-        into.append(script.terminator)
-    return tuple(into)
+    into: list[Token] = []
+    _script_tokens(script, into)
+    if into and script.terminator == "\n":
+        into.pop()
+    return tuple([token.text for token in into])
 
 
-def step_tokens(step: Step) -> tuple[str, ...]:
-    """The tokens of one step's pipeline, without the operator that joins it to the step before."""
-    into: list[str] = []
+def step_tokens(step: Step) -> list[Token]:
+    """The tokens of one step's pipeline with their places, without the operator that joins it to the step before."""
+    into: list[Token] = []
     _pipeline_tokens(step.pipeline, into)
-    return tuple(into)
+    return into
 
 
 # How deep lists may nest; each level takes some ten frames of the interpreter's stack.
@@ -1622,18 +1626,27 @@ def _place(found: tuple[Simple, tuple[str, ...]]) -> int:
     return found[0].start
 
 
-def _pipeline_tokens(pipeline: Pipeline, into: list[str]) -> None:
+def _script_tokens(script: Script, into: list[Token]) -> None:
+    for step in script.steps:
+        if step.operator:
+            into.append(Token(step.operator, step.operator_start))
+        _pipeline_tokens(step.pipeline, into)
+    if script.terminator:
+        into.append(Token(script.terminator, script.steps[-1].pipeline.end if script.steps else script.start))
+
+
+def _pipeline_tokens(pipeline: Pipeline, into: list[Token]) -> None:
     if pipeline.timed:
-        into.append("time")
+        into.append(Token("time", pipeline.start))
     if pipeline.negated:
-        into.append("!")
+        into.append(Token("!", pipeline.start))
     for index, command in enumerate(pipeline.commands):
         if index:
-            into.append(pipeline.operators[index - 1])
+            into.append(Token(pipeline.operators[index - 1], pipeline.commands[index - 1].end))
         if isinstance(command, Compound):
             _compound_tokens(command, into)
         elif not command.assignments and not command.redirections:
-            into.extend([word.text for word in command.words])
+            into.extend([Token(word.text, word.start) for word in command.words])
         else:
             parts: list[Assignment | Word | Redirection] = [*command.assignments, *command.words, *command.redirections]
             parts.sort(key=_start)
@@ -1645,50 +1658,46 @@ def _start(part: "Assignment | Word | Redirection | Script") -> int:
     return part.start
 
 
-def _part_tokens(part: "Assignment | Word | Redirection | Script", into: list[str]) -> None:
+def _part_tokens(part: "Assignment | Word | Redirection | Script", into: list[Token]) -> None:
     if isinstance(part, Word):
-        into.append(part.text)
+        into.append(Token(part.text, part.start))
     elif isinstance(part, Assignment):
-        into.append(f"{part.name}{'+=' if part.append else '='}{'' if part.value is None else part.value.text}")
+        text = f"{part.name}{'+=' if part.append else '='}{'' if part.value is None else part.value.text}"
+        into.append(Token(text, part.start))
     elif isinstance(part, Redirection):
-        into.append((part.descriptor or "") + part.operator)
-        into.append(part.target.text)
+        into.append(Token((part.descriptor or "") + part.operator, part.start))
+        into.append(Token(part.target.text, part.target.start))
         if part.body is not None:
-            into.append(part.body.text)
+            into.append(Token(part.body.text, part.body.start))
     else:
-        for step in part.steps:
-            if step.operator:
-                into.append(step.operator)
-            _pipeline_tokens(step.pipeline, into)
-        if part.terminator:
-            into.append(part.terminator)
+        _script_tokens(part, into)
 
 
-def _compound_tokens(command: Compound, into: list[str]) -> None:
+def _compound_tokens(command: Compound, into: list[Token]) -> None:
     """What is no word, redirection or body of it is keywords, operators, blanks and comments."""
     parts: list[Assignment | Word | Redirection | Script] = [*command.bodies, *command.words, *command.redirections]
     parts.sort(key=_start)
     pos = command.start
     for part in parts:
-        _gap_tokens(command.text, pos - command.start, part.start - command.start, into)
+        _gap_tokens(command, pos - command.start, part.start - command.start, into)
         _part_tokens(part, into)
         pos = part.end
-    _gap_tokens(command.text, pos - command.start, len(command.text), into)
+    _gap_tokens(command, pos - command.start, len(command.text), into)
 
 
-def _gap_tokens(text: str, pos: int, end: int, into: list[str]) -> None:
+def _gap_tokens(command: Compound, pos: int, end: int, into: list[Token]) -> None:
     last = ""
     while pos < end:
-        match = _gap(text, pos, end)
+        match = _gap(command.text, pos, end)
         if match is None:  # a lone character that no token begins with; keep it, so that nothing is lost
-            into.append(text[pos])
+            into.append(Token(command.text[pos], command.start + pos))
             pos += 1
             continue
         pos = match.end()
         token = match[1]
         if token is None or (token == "\n" and last in _JOINING):
             continue
-        into.append(token)
+        into.append(Token(token, command.start + match.start(1)))
         last = token
 
 

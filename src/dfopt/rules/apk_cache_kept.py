@@ -32,6 +32,57 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                 and not layers.mounted(build, index, "/etc/apk/cache")
             ):
                 yield from _run(build, stage, index, run, uses)
+            if run is not None:
+                yield from _needless(build, stage, index, run)
+
+
+def _needless(build: Build, stage: Stage, index: int, run: Run) -> Iterator[Finding]:
+    """Deletions of an index that nothing can have written: Alpine's image has none, and `--no-cache` keeps none."""
+    for cleaning in layers.cleaned(build, index):
+        words = tuple(word.value or word.glob or "" for word in cleaning.simple.words)
+        forced = words[0] != "rm" or any(word.startswith("-") and "f" in word for word in words)
+        inside = all((path + "/").startswith(_FOLDER + "/") for path in cleaning.paths)
+        if not inside or not forced or not cleaning.exact or cleaning.command is None or _may_be_filled(build, stage, index, cleaning):
+            continue
+        name = " ".join(word.text for word in cleaning.simple.words)
+        fix, refusal = None, ""
+        dropped = rewrite.drop_command(build, index, cleaning.command)
+        if dropped is None:
+            refusal = "it cannot be taken out without a change of when the other commands run, or how the RUN ends"
+        elif dropped.comments:
+            refusal = "a comment speaks of it"
+        else:
+            alone = len(run.script.steps) == 1
+            effects: tuple[Effect, ...] = (DropsCommand(index, cleaning.command), *((Layers(stage.index, -1),) if alone else ()))
+            fix = Fix(f"drop `{name}`", dropped.edits, True, "nothing before can have written there", effects)
+        saves = Saving("a layer" if len(run.script.steps) == 1 else "a command that does nothing")
+        message = f"`{name}` deletes nothing: `--no-cache` keeps no index -> drop it"
+        yield Finding(run.span(cleaning.simple.start, cleaning.simple.end), message, fix, saves, (), refusal)
+
+
+def _may_be_filled(build: Build, stage: Stage, index: int, cleaning: layers.Cleaning) -> bool:
+    """Whether anything before a clean-up may have put a file where apk keeps its index."""
+    base = build.state(index).base
+    if base is None or base.distribution != "alpine":
+        return True
+    chain = [stage]
+    while chain[-1].base.stage is not None:
+        chain.append(build.stages[chain[-1].base.stage])
+    used = False
+    for one in chain:
+        for other in one.indexes:
+            if one is stage and other > index:
+                break
+            before = cleaning.simple.start if other == index else None
+            if layers.mounted(build, other, _FOLDER) or layers.touches(build, other, (_FOLDER + "/*",), before, ("apk",)):
+                return True
+            run = build.run(other) if build.instructions[other].name == "RUN" else None
+            for use in caches.uses(run) if run is not None else ():
+                if use.manager.name == "apk" and (before is None or use.command.start < before):
+                    used = used or use.action in _INSTALLING
+                    if not use.no_cache and use.action not in ("remove", "query", "clean"):
+                        return True
+    return not used
 
 
 def _is_old(build: Build, stage: Stage) -> bool:
@@ -82,6 +133,15 @@ def _run(build: Build, stage: Stage, index: int, run: Run, uses: list[Use]) -> I
         )
 
 
+def _may_fail_unseen(build: Build, index: int, run: Run, use: Use, updates: list[Use]) -> bool:
+    """Whether an install may have had no index and failed though its RUN succeeded (`apk add x; true`)."""
+    if use.has("-U", *_UPDATING) or any(update.command.start < use.command.start for update in updates):
+        return False
+    tops = {id(step.pipeline.commands[-1]): number for number, step in enumerate(run.script.steps)}
+    top = tops.get(id(use.command))
+    return top is None or not rewrite.always_runs(build, index, top, True)
+
+
 def _tidied(
     build: Build, stage: Stage, index: int, run: Run, uses: list[Use], adding: list[Use], updates: list[Use]
 ) -> tuple[Fix | None, str]:
@@ -126,6 +186,9 @@ def _tidied(
     if any(one.span.end > two.span.start for one, two in pairwise(edits)):
         return None, "what becomes needless cannot be taken out in one go"
     effects += [Removes(_GONE, image.index) for image in (stage, *build.children(stage))]
+    if not needed and any(_may_fail_unseen(build, index, run, use, updates) for use in adding):
+        needed = "an install that found no index failed, and the RUN went on without it; now it installs"
+        updates = []
     safe = not needed or bool(updates and adding)
     because = "the flag fetches the index into memory" + (
         "" if needed else ", and nothing else needs the one in the image"

@@ -10,7 +10,7 @@ from dfopt.build import Build, Run, Stage
 from dfopt.packages import Folder, Use
 from dfopt.rule import Adds, AddsCommand, AddsMount, Effect, Finding, Fix, Given, Removes, Saving
 from dfopt.source import Edit, Span
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 # What commands of these leave in the cache folder is not only a copy: later commands build from it, so all of them need the mount.
 _STORES = frozenset(("go", "cargo", "maven", "gradle", "nuget", "pnpm", "conda"))
@@ -26,7 +26,7 @@ _OFFLINE_VARIABLES = {
 }  # fmt: skip
 
 # Commands that put the cache elsewhere in a way that is not looked into: then the author has thought of it.
-_MOVED = re.compile(
+_MOVED = pattern(
     r"\b(?:npm|yarn|pnpm|pip3?|bun|composer|poetry|conda|go|nuget)\s+(?:config\b|set\b|env\s+-w)(?:[^&;|\\\n]|\\.|\\\r?\n)*(?:cache|store|packages)",
     re.I,
 )
