@@ -176,7 +176,8 @@ class Reference(NamedTuple):
 
     `kind` is `stage` (then `stage` is its index), `scratch`, `context` (a named build context that the caller told of),
     `image` (an image, or a named context that only the command line knows), or `unknown` (it holds a variable, or BuildKit
-    refuses it: a stage that is not built before it, or an index without a stage).
+    refuses it: a stage that is not built before it, or an index without a stage). `within` is the index of the stage that
+    needs it: that of `instruction`, or for an ONBUILD the stage that this runs in.
     """
 
     kind: str
@@ -184,6 +185,7 @@ class Reference(NamedTuple):
     stage: int | None
     instruction: int
     span: Span
+    within: int
 
 
 class Command(NamedTuple):
@@ -532,32 +534,33 @@ class Build:
 
         BuildKit takes only lower case for a stage here (`addState`) and refuses the rest, the builder before it any case.
         """
+        within = len(self.stages)
         if image is None:
-            return Reference("unknown", text, None, index, span)
+            return Reference("unknown", text, None, index, span, within)
         lowered = image.lower()
         if _context_name(image) in self._contexts:
-            return Reference("context", image, None, index, span)
+            return Reference("context", image, None, index, span, within)
         for stage in reversed(self.stages):
             if stage.name and stage.name == lowered:
-                return Reference("stage", image, stage.index, index, span)
-        return Reference("scratch" if image == "scratch" else "image", image, None, index, span)
+                return Reference("stage", image, stage.index, index, span, within)
+        return Reference("scratch" if image == "scratch" else "image", image, None, index, span, within)
 
     def _resolve_copy(self, name: str, index: int, span: Span, by_index: bool) -> Reference:
         """What `--from` (`by_index`: numbers count stages) or a mount's `from` names (dockerfile2llb, toCommand, detectRunMount)."""
-        if set(name) & set("$'\"\\`"):
-            return Reference("unknown", name, None, index, span)
         current = len(self.stages) - 1
+        if set(name) & set("$'\"\\`"):
+            return Reference("unknown", name, None, index, span, current)
         found = self._last_named.get(name.lower())
         if by_index and name.lstrip("+-").isdecimal() and name.isascii():
             found = int(name) if _INDEX.fullmatch(name) else current
         if found is not None and 0 <= found < current and self.stages[found].name in self._contexts:
-            return Reference("context", name, None, index, span)
+            return Reference("context", name, None, index, span, current)
         if found is not None:
             known = 0 <= found < current
-            return Reference("stage" if known else "unknown", name, found if known else None, index, span)
+            return Reference("stage" if known else "unknown", name, found if known else None, index, span, current)
         if _context_name(name) in self._contexts:
-            return Reference("context", name, None, index, span)
-        return Reference("scratch" if name == "scratch" else "image", name, None, index, span)
+            return Reference("context", name, None, index, span, current)
+        return Reference("scratch" if name == "scratch" else "image", name, None, index, span, current)
 
     def _note_references(self, index: int, instruction: Instruction) -> None:
         for flag in instruction.flags:
