@@ -9,7 +9,6 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 
 import dfopt
 from dfopt.startup import TYPE_CHECKING, NamedTuple
@@ -566,5 +565,7 @@ def _say(text: str) -> None:
 
 def _silence() -> None:
     """Whoever read standard output is gone: let Python's last flush go nowhere instead of complaining."""
-    with suppress(OSError, ValueError):
+    try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass

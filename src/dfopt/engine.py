@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from dfopt import normal
 from dfopt.build import Build
 from dfopt.rule import Diagnostic, Effect, Finding, Fix, Given, Rule, Saving
 from dfopt.source import Source, Span, apply_edits
@@ -341,6 +340,8 @@ def _broken_promise(build: Build, fixes: list[Fix], after: Source, given: Given)
             lost.remove(comment)
     if lost:
         return f"the comment `{lost[0]}` is lost"
+    from dfopt import normal  # a check needs none of it
+
     expected = normal.form_of(build)
     try:
         normal.apply([effect for fix in fixes for effect in fix.effects], expected)

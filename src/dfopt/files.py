@@ -8,7 +8,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 
 from dfopt.startup import NamedTuple
 
@@ -94,8 +93,10 @@ def replace(path: str, before: bytes, after: bytes) -> None:
             raise Changed(f"`{path}` was changed by someone else while it was being fixed -> run `dfopt fix` again")
         os.replace(temporary, target)
     except BaseException:
-        with suppress(OSError):
+        try:
             os.unlink(temporary)
+        except OSError:
+            pass
         raise
     _sync_folder(folder)
 

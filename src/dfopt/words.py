@@ -59,7 +59,7 @@ def expand(text: str, variables: Mapping[str, str | None], escape: str) -> Expan
 
     Where `${...}` nests deeper than 64 levels the value is given as unknown; BuildKit has no such limit.
     """
-    if _SPECIAL.search(text) is None:
+    if _SPECIAL.search(text) is None and (text.isascii() or _ODD.search(text) is None):
         return Expansion(text, (), (), None)
     return _run(_Lexer(text, variables, escape, splits=False))[1]
 
@@ -119,8 +119,9 @@ _HEREDOC = pattern(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)")
 _HIGHEST_DESCRIPTOR = 2**64 - 1
 # What cannot be taken as it stands. A byte order mark counts at the start only; lone surrogates are bytes that are not
 # UTF-8.
-_SPECIAL = re.compile("[$'\"\\\\`\ud800-\udfff]|\\A\ufeff")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SPECIAL = re.compile("[$'\"\\\\`]")
+_ODD = pattern("[\ud800-\udfff]|\\A\ufeff")
+_SURROGATE = pattern("[\ud800-\udfff]")
 _RUN = pattern(f"[{_SPACE}]+|[^{_SPACE}]+")
 _PLAIN = {stop: re.compile(f"[^$'\"<\\\\`{stop}]+") for stop in ("", "/", "}")}  # by what ends the text
 # Two sets, as one that is written with a range up to U+10FFFF takes 2 ms to compile.
@@ -162,7 +163,7 @@ def _run(lexer: "_Lexer") -> tuple[list[str] | None, Expansion]:
 
 def _readable(text: str) -> str:
     """The characters that Go reads: U+FFFD for each byte that is not UTF-8."""
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _scannable(text: str) -> str:
