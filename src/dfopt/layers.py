@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dfopt import packages
 from dfopt.build import Build, Command, Run, Stage, State, Variables, mount_options
@@ -28,12 +28,28 @@ class Brought(NamedTuple):
 class Cleaning(NamedTuple):
     """A command that deletes: `paths` are absolute globs (`/var/lib/apt/lists/*`); `exact` is whether they are all that it
     deletes, each known; `command` is its index among the script's steps where it stands at the top of the script as a
-    pipeline of its own, else None."""
+    pipeline of its own, else None. `words` are its words; `operands` those that name `paths`, one each (`rm`), else none."""
 
     command: int | None
     simple: Simple
     paths: tuple[str, ...]
     exact: bool
+    words: tuple[Word, ...]
+    operands: tuple[Word, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The command as written, with one blank between its words."""
+        return " ".join(word.text for word in self.words)
+
+    def part(self, wanted: Callable[[str], bool]) -> "Cleaning":
+        """The command with those operands alone whose path is wanted; the whole one where it has no such operands."""
+        chosen = [(word, path) for word, path in zip(self.operands, self.paths) if wanted(path)]
+        if not self.exact or len(self.operands) != len(self.paths) or len(chosen) in (0, len(self.operands)):
+            return self
+        operands = tuple(word for word, _ in chosen)
+        words = tuple(word for word in self.words if word in operands or word not in self.operands)
+        return self._replace(paths=tuple(path for _, path in chosen), words=words, operands=operands)
 
 
 def environment(state: State) -> Variables:
@@ -296,7 +312,8 @@ def cleaned(build: Build, index: int) -> Iterator[Cleaning]:
     for command in run.commands:
         found = _cleaning(command, state)
         if found is not None:
-            yield Cleaning(tops.get(id(command.simple)), command.simple, found[0], found[1])
+            paths, exact, operands = found
+            yield Cleaning(tops.get(id(command.simple)), command.simple, paths, exact, command.simple.words, operands)
 
 
 def _tops(steps: Iterable[Step]) -> Iterator[tuple[int, Simple]]:
@@ -307,7 +324,7 @@ def _tops(steps: Iterable[Step]) -> Iterator[tuple[int, Simple]]:
                 yield number, command
 
 
-def _cleaning(command: Command, state: State) -> tuple[tuple[str, ...], bool] | None:
+def _cleaning(command: Command, state: State) -> tuple[tuple[str, ...], bool, tuple[Word, ...]] | None:
     simple, _, use = command
     if use is not None:
         if not use.empties:
@@ -320,7 +337,7 @@ def _cleaning(command: Command, state: State) -> tuple[tuple[str, ...], bool] | 
         ]
         known = tuple(path for path in located if path is not None)
         plain = not simple.assignments and not simple.redirections and not use.prefix and not use.uncertain
-        return known, plain and len(known) == len(located)
+        return known, plain and len(known) == len(located), ()
     words = simple.words
     name = words[0].value if words else None
     if name == "sudo" and len(words) > 1:
@@ -336,7 +353,7 @@ def _cleaning(command: Command, state: State) -> tuple[tuple[str, ...], bool] | 
             and words is simple.words
             and all(set(flag or "") <= set("-rRfv") or flag in ("--recursive", "--force", "--verbose") for flag in flags)
         )
-        return tuple(path for path in paths if path is not None), exact and bool(paths)
+        return tuple(path for path in paths if path is not None), exact and bool(paths), tuple(operands)
     if name == "find" and any(word.value == "-delete" for word in words):
         tops = []
         for word in words[1:]:
@@ -345,7 +362,7 @@ def _cleaning(command: Command, state: State) -> tuple[tuple[str, ...], bool] | 
             path = path_of(word, state)
             if path is not None:
                 tops.append(path + "/*")
-        return tuple(tops), False
+        return tuple(tops), False, ()
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dfopt import layers, packages, rewrite
 from dfopt.build import Build, Command, Stage
 from dfopt.layers import Brought, Cleaning
-from dfopt.rule import AddsCommand, DropsCommand, Effect, Finding, Fix, Given, Layers, MergesRuns, Related
+from dfopt.rule import AddsCommand, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, MergesRuns, Related
 from dfopt.source import Edit
 
 _WHAT = {"lists": "package lists", "cache": "package cache", "download": "download", "copy": "files"}
@@ -24,31 +24,35 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                         continue
                     hidden = [one for one in kept if any(layers.covers(path, one.path) for path in cleaning.paths)]
                     kept = [one for one in kept if one not in hidden]
-                    if shipped and hidden and not _is_own(build, index, cleaning):
-                        yield _finding(build, stage, index, cleaning, hidden)
+                    hidden = _not_own(build, index, cleaning, hidden)
+                    # What several layers keep takes a clean-up in each.
+                    for origin in sorted({one.instruction for one in hidden}) if shipped else ():
+                        yield _finding(build, stage, index, cleaning, [one for one in hidden if one.instruction == origin])
             if build.instructions[index].name in ("RUN", "COPY", "ADD"):
                 new = layers.brought(build, index)
                 kept = [one for one in kept if all(one.path != other.path for other in new)] + new
         left[stage.index] = kept
 
 
-def _is_own(build: Build, index: int, cleaning: Cleaning) -> bool:
-    """Whether a RUN cleans up after itself."""
-    return any(
-        one.start < cleaning.simple.start and any(layers.covers(path, one.path) for path in cleaning.paths)
-        for one in layers.written(build, index)
-    )
+def _not_own(build: Build, index: int, cleaning: Cleaning, hidden: list[Brought]) -> list[Brought]:
+    """What of `hidden` the RUN did not write itself before it cleans up."""
+    own = {one.path for one in layers.written(build, index) if one.start < cleaning.simple.start}
+    return [one for one in hidden if one.path not in own]
 
 
 def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden: list[Brought]) -> Finding:
     run = build.run(index)
     assert run is not None, "only a RUN that is read has cleaning commands"
     source = build.syntax.source
+    cleaning = cleaning.part(lambda path: any(layers.covers(path, one.path) for one in hidden))
+    whole = cleaning.words == cleaning.simple.words
     span = run.span(cleaning.simple.start, cleaning.simple.end)
-    origin = max(hidden, key=lambda one: one.instruction)
+    if not whole:
+        span = run.span(cleaning.operands[0].start, cleaning.operands[-1].end)
+    origin = hidden[-1]
     instruction = build.instructions[origin.instruction]
     line = source.line_of(instruction.keyword_span.start)
-    command = " ".join(word.text for word in cleaning.simple.words)
+    command = cleaning.text if whole else " ".join(word.text for word in cleaning.operands)
     what = _WHAT[origin.kind]
     related = (Related(instruction.keyword_span, f"the layer of this {instruction.name} keeps `{origin.path}`"),)
     saves = layers.saving(build, origin, f"the {what} that the layer of line {line} keeps")
@@ -56,7 +60,7 @@ def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden:
         advice = f"mount it for the one RUN that needs it (`RUN --mount=type=bind,source=...,target={origin.path}`)"
         if instruction.name == "ADD":
             advice = "fetch and delete it in one RUN, or unpack it with ADD in a stage of its own"
-        message = f"`{command}` cannot delete what {instruction.name} brought on line {line}, its layer keeps it -> {advice}"
+        message = f"`{command}` is too late: the layer of the {instruction.name} on line {line} keeps it -> {advice}"
         return Finding(span, message, None, saves, related, "only another way of bringing the file in keeps it out of the image")
     message = f"`{command}` is too late: the layer of line {line} keeps the {what} -> delete them in the same RUN"
     if what == "download":
@@ -66,13 +70,24 @@ def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden:
 
 
 def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) -> tuple[Fix | None, str]:
-    """The clean-up in the layer that it cleans: moved to the end of RUN `first`; where steps between work with what it deletes,
-    to the last of them, which become one RUN with the first."""
+    """The clean-up in the layer that it cleans, or why there is no such fix; a safe one before one that must be agreed to."""
     if first < stage.first:
         return None, "it was brought in another stage, which others may use"
     if not cleaning.exact or cleaning.command is None:
         return None, "it is not known what all the command deletes, or when it runs"
-    group = _group(build, last, cleaning)
+    unsafe: Fix | None = None
+    refusal = ""
+    for group in _groups(build, last, cleaning):
+        fix, why = _moved(build, stage, first, last, group)
+        if fix is not None and fix.safe:
+            return fix, ""
+        unsafe, refusal = unsafe or fix, refusal or why
+    return unsafe, "" if unsafe else refusal
+
+
+def _moved(build: Build, stage: Stage, first: int, last: int, group: list[Cleaning]) -> tuple[Fix | None, str]:
+    """`group` moved to the end of RUN `first`; where steps between work with what it deletes, these become one RUN with the first,
+    up to the last of them."""
     paths = tuple(path for one in group for path in one.paths)
     linked = _linked(build, stage, last, paths)
     if linked:
@@ -89,7 +104,7 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
     if vetoes:
         # The last step that works with the files, and all before it, become one RUN with the first.
         target = vetoes[-1].instruction
-        if target == last - 1 and run is not None and len(run.script.steps) == len(group) and not _why_not_one(build, target, last):
+        if target == last - 1 and _is_all(build, last, group) and not _why_not_one(build, target, last):
             target = last
         why = _why_not_one(build, first, target)
         if why:
@@ -112,12 +127,14 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
         why = _why_not_moved(build, target, last, group)
         if why:
             return None, why
-        dropped = rewrite.drop_command(build, last, commands[0], commands[-1])
-        if dropped is None:
+        part = group[-1] if group[-1].words != group[-1].simple.words else None
+        gone_too = commands[:-1] if part is not None else commands
+        dropped = rewrite.drop_command(build, last, gone_too[0], gone_too[-1]) if gone_too else rewrite.Dropped((), ())
+        if dropped is None or run is None:
             return None, "the command cannot be taken out of its RUN without a change of when the others run"
         if rewrite.switches_off(dropped.comments):
             return None, "a comment switches a check off for an instruction that would go"
-        moved = [tuple(word.text for word in one.simple.words) for one in group]
+        moved = [tuple(word.text for word in one.words) for one in group]
         comments = [dropped.comments, *[()] * len(moved)]
         additions = [rewrite.Added(" ".join(words), above) for words, above in zip(moved, comments)]
         operator = rewrite.joint(build, target) if target == first else "&&"
@@ -125,13 +142,17 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
         if added is None:
             return None, "nothing can be added to that RUN without a change of meaning"
         edits = (*edits, added, *dropped.edits)
-        effects += (DropsCommand(last, command) for command in commands)
+        effects += (DropsCommand(last, command) for command in gone_too)
+        for word in part.operands if part is not None else ():
+            before = part.simple.words[part.simple.words.index(word) - 1] if part is not None else word
+            edits = (*edits, rewrite.drop_word(build, run, before.end, word.start, word.end))
+            effects.append(DropsWord(last, word.start))
         effects += (AddsCommand(target, None, operator.replace("\n", ";"), words) for words in moved)
-        gone += run is not None and len(run.script.steps) == len(group)
+        gone += _is_all(build, last, group)
     if gone:
         effects.append(Layers(stage.index, -gone))
     line = build.syntax.source.line_of(build.instructions[first].keyword_span.start)
-    named = " && ".join(" ".join(word.text for word in one.simple.words) for one in group)
+    named = " && ".join(one.text for one in group)
     titles = []
     if target > first:
         titles.append(f"merge {target - first + 1} RUNs from line {line} on")
@@ -147,12 +168,12 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
 def _why_not_moved(build: Build, target: int, last: int, group: list[Cleaning]) -> str:
     """Why the clean-ups of RUN `last` would delete something else, or at other times, at the end of RUN `target`; "" where not."""
     for one in group:
-        forced = any(re.fullmatch(r"-[rRv]*f[rRfv]*|--force", word.value or "") for word in one.simple.words)
+        forced = any(re.fullmatch(r"-[rRv]*f[rRfv]*|--force", word.value or "") for word in one.words)
         if one.command is None or not rewrite.always_runs(build, last, one.command, not forced):
             return "it does not run, or must not fail, whenever its RUN succeeds"
-        if any("\n" in word.text for word in one.simple.words):
+        if any("\n" in word.text for word in one.words):
             return "it goes over several lines"
-        if one.simple.words[0].value == "rm" and all(word.value is not None or word.glob is not None for word in one.simple.words):
+        if one.words[0].value == "rm" and all(word.value is not None or word.glob is not None for word in one.words):
             continue
         # What it deletes hangs on variables.
         for between in range(target + 1, last):
@@ -179,14 +200,21 @@ def _linked(build: Build, stage: Stage, last: int, paths: tuple[str, ...]) -> st
     return ""
 
 
-def _group(build: Build, index: int, cleaning: Cleaning) -> list[Cleaning]:
-    """A clean-up with those that stand directly before it in its RUN, which move together: one may write what the next deletes
-    (`apt-get clean` makes files below /var/lib/apt/lists)."""
+def _groups(build: Build, index: int, cleaning: Cleaning) -> Iterator[list[Cleaning]]:
+    """A clean-up alone, then with one more each of those directly before it in its RUN: one may write what the next deletes
+    (`apt-get clean` makes files below /var/lib/apt/lists), so that they can only move together."""
     group = [cleaning]
     found = {one.command: one for one in layers.cleaned(build, index) if one.command is not None and one.exact}
+    yield group
     while group[0].command is not None and (before := found.get(group[0].command - 1)) is not None:
-        group.insert(0, before)
-    return group
+        group = [before, *group]
+        yield group
+
+
+def _is_all(build: Build, index: int, group: list[Cleaning]) -> bool:
+    """Whether a group is all that its RUN does."""
+    run = build.run(index)
+    return run is not None and len(run.script.steps) == len(group) and group[-1].words == group[-1].simple.words
 
 
 def _stays(command: Command) -> bool:
