@@ -186,7 +186,7 @@ def _tidied(
     if any(one.span.end > two.span.start for one, two in pairwise(edits)):
         return None, "what becomes needless cannot be taken out in one go"
     effects += [Removes(_GONE, image.index) for image in (stage, *build.children(stage))]
-    if not needed and any(_may_fail_unseen(build, index, run, use, updates) for use in adding):
+    if any(_may_fail_unseen(build, index, run, use, updates) for use in adding):
         needed = "an install that found no index failed, and the RUN went on without it; now it installs"
         updates = []
     safe = not needed or bool(updates and adding)
