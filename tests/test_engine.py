@@ -291,6 +291,27 @@ def test_a_whole_file_is_ignored() -> None:
     assert codes("# dfopt: ignore-file[DF999]\nFROM a\nRUN bad\nRUN worse\n", on("bad", "worse")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FROM a\n# hadolint ignore=DL3009\nRUN bad\n", []),
+        ("FROM a\n# hadolint ignore=DL3008, dl3009\nRUN bad\n", []),
+        ("FROM a\n# hadolint ignore=DL3008\nRUN bad\n", ["DF999"]),
+        ("FROM a\n# hadolint ignore=DL3009\nRUN good\nRUN bad\n", ["DF999"]),
+        ("# hadolint global ignore=DL3009\nFROM a\nRUN good\nRUN bad\n", []),
+        ("# check=skip=SomeCheck\nFROM a\nRUN bad\n", []),
+        ("# check=error=true;skip=Other,SomeCheck\nFROM a\nRUN good\nRUN bad\n", []),
+        ("FROM a\n# check=skip=SomeCheck\nRUN bad\n", []),
+        ("FROM a\n# check=skip=SomeCheck\nRUN good\nRUN bad\n", ["DF999"]),
+        ("# check=skip=Other\nFROM a\nRUN bad\n", ["DF999"]),
+    ],
+)
+def test_what_other_tools_are_told_holds_for_the_same_fault(text: str, expected: list[str]) -> None:
+    known = on("bad")
+    same = known._replace(info=known.info._replace(also=("DL3009", "SomeCheck")))
+    assert [one.code for one in check(Source(text), [same]).diagnostics] == expected
+
+
 def test_an_unused_comment_is_reported_where_its_rule_ran() -> None:
     assert codes("FROM a\n# dfopt: ignore[DF999]\nRUN good\n", on("bad")) == ["DF901"]
     assert codes("FROM a\n# dfopt: ignore[DF998]\nRUN good\n", on("bad")) == []

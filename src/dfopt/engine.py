@@ -17,6 +17,13 @@ ROUNDS = 20
 
 _IGNORE = pattern(r"^[ \t]*#[ \t]*dfopt:[ \t]*ignore(-file)?[ \t]*(?:\[([^\]\n]*)\])?", re.MULTILINE | re.IGNORECASE)
 
+# What hadolint (`# hadolint ignore=DL3009`) and BuildKit (`# check=skip=NoEmptyContinuation`) are told holds for the rules that
+# stand for the same fault.
+_FOREIGN = pattern(
+    r"^[ \t]*#[ \t]*(?:hadolint[ \t]+(?P<all>global[ \t]+)?ignore[ \t]*=|check[ \t]*=(?:[^\s;]*;)*?[ \t]*skip=)[ \t]*(?P<names>[\w]+(?:[ \t]*,[ \t]*\w+)*)",
+    re.MULTILINE | re.IGNORECASE,
+)
+
 # Template languages whose output, not their text, is the Dockerfile: Jinja, Go templates, ERB. Docker itself has no such tokens.
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|@@[A-Z_]+@@")
 
@@ -161,6 +168,8 @@ def _report(
         if info.triggers and not any(trigger in lowered for trigger in info.triggers):
             continue
         found += [_diagnostic(rule, severity, finding, locked, doubtful) for finding in rule.check(build, given)]
+    if "skip=" in lowered or "hadolint" in lowered:
+        found = _without_foreign(syntax, found, {rule.info.code: rule.info.also for rule in rules})
     if "dfopt:" in lowered:
         found = _suppress(syntax, found, ran, any(rule.info.code == UNUSED_IGNORE[0] for rule in rules), severities)
     found.sort(key=lambda one: (one.span, one.code, one.message))
@@ -248,6 +257,34 @@ def _suppress(
     return kept
 
 
+def _without_foreign(syntax: Syntax, found: list[Diagnostic], also: Mapping[str, tuple[str, ...]]) -> list[Diagnostic]:
+    """The diagnostics without those that the file tells hadolint or BuildKit not to report."""
+    text = syntax.source.text
+    taken: list[tuple[int, int, set[str]]] = []
+    directives = {directive.span.start for directive in syntax.directives}
+    for match in _FOREIGN.finditer(text):
+        names = {name.strip().lower() for name in match["names"].split(",")}
+        if match["all"] or match.start() in directives:
+            taken.append((0, len(text) + 1, names))
+            continue
+        target = _target(syntax, match.start())
+        if target is not None:
+            taken.append((target.span.start, target.span.end, names))
+    return [
+        one
+        for one in found
+        if not any(
+            start <= one.span.start < end and any(other.lower() in names for other in also.get(one.code, ()))
+            for start, end, names in taken
+        )
+    ]
+
+
+def _target(syntax: Syntax, start: int) -> Instruction | None:
+    """The instruction that a comment speaks of: the one that it stands in, else the next."""
+    return next((one for one in syntax.instructions if one.span.end > start), None)
+
+
 def _unused(span: Span, message: str, severity: str) -> Diagnostic:
     return Diagnostic(*UNUSED_IGNORE, severity, span, message, None, None, (), "")
 
@@ -265,8 +302,7 @@ def _ignores(syntax: Syntax) -> Iterable[_Ignore]:
         if match.group(1):
             yield _Ignore(span, 0, len(text) + 1, tuple(names), tuple(places))
             continue
-        # A comment speaks of the instruction that it stands in, else of the next one.
-        target = next((one for one in syntax.instructions if one.span.end > start), None)
+        target = _target(syntax, start)
         if target is not None:
             yield _Ignore(span, target.span.start, target.span.end, tuple(names), tuple(places))
 
