@@ -99,6 +99,18 @@ _UNKNOWN_TAGS = ("windows", "nanoserver", "chiseled", "distroless", "rootless", 
 _BY_TAG = ("docker", "composer", "caddy", "mcr.microsoft.com/dotnet/")
 
 
+# Images of which only their top-level folders beyond the system's are known: users and shells go by the tag.
+_ONLY_FOLDERS = {"gcr.io/distroless/": frozenset(("busybox",))}
+
+
+def folders_of(image: str, known: "Base | None") -> frozenset[str] | None:
+    """The top-level folders beyond the system's that an image may hold; None where that is not known. `known` are its facts."""
+    if known is not None:
+        return known.folders
+    repository = repository_of(image)[0]
+    return next((folders for prefix, folders in _ONLY_FOLDERS.items() if repository.startswith(prefix)), None)
+
+
 def repository_of(image: str) -> tuple[str, str]:
     """The repository of an image reference, Docker Hub's prefixes taken off, and its tag ("" where none is written)."""
     name = image.partition("@")[0]

@@ -118,10 +118,11 @@ def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
         chain.append(build.stages[chain[-1].base.stage])
     bottom = chain[-1]
     if bottom.base.kind != "scratch":
-        if bottom.facts is None:
+        folders = bases.folders_of(bottom.base.text, bottom.facts)
+        if folders is None:
             return f"it is not known what the base image `{bottom.base.text}` holds below `{root}`"
         top = root.split("/")[1]
-        if top in bases.SYSTEM_FOLDERS or top in bottom.facts.folders:
+        if top in bases.SYSTEM_FOLDERS or top in folders:
             return f"the base image may hold something below `{root}`"
     for one in chain:
         for index in one.indexes:
