@@ -2,10 +2,10 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from dfopt import packages
-from dfopt.build import Build, Command, Run, Stage, State, Variables, mount_options
+from dfopt.build import Build, Command, Run, Stage, State, mount_options, once
 from dfopt.packages import Use
 from dfopt.rule import Saving
 from dfopt.shell import Compound, Redirection, Script, Simple, Step, Word
@@ -52,11 +52,38 @@ class Cleaning(NamedTuple):
         return self._replace(paths=tuple(path for _, path in chosen), words=words, operands=operands)
 
 
-def environment(state: State) -> Variables:
+def environment(state: State) -> Mapping[str, str | None]:
     """What a command sees, for looking up the variables that move caches: open where the base image is not known, since it
     may set any of them."""
-    base = dict(state.base.variables) if state.base is not None else {}
-    return Variables({**base, **state.arguments, **state.environment}, state.environment.open and state.base is None)
+    return _Seen(state)
+
+
+class _Seen(Mapping[str, "str | None"]):
+    """ENV, then ARG, then what the base image sets, none of it copied. Where it is open each name is in it, as in `Variables`."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def __getitem__(self, name: str) -> str | None:
+        environment, arguments, base = self._state.environment, self._state.arguments, self._state.base
+        if environment.sets(name):
+            return environment[name]
+        if arguments.sets(name):
+            return arguments[name]
+        if base is not None:
+            return base.variables[name]
+        if environment.open:
+            return None
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        base = self._state.base.variables if self._state.base is not None else ()
+        return iter(dict.fromkeys((*base, *self._state.arguments, *self._state.environment)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
 def path_of(word: Word, state: State) -> str | None:
@@ -166,12 +193,13 @@ def mount_within(build: Build, index: int, paths: tuple[str, ...]) -> bool:
     return False
 
 
+@once
 def brought(build: Build, index: int) -> list[Brought]:
     """What instruction `index` leaves in its layer when it is done: package lists and caches, downloads, copied files."""
     found = written(build, index)
     if not found or build.instructions[index].name != "RUN":
         return found
-    cleanings = list(cleaned(build, index))
+    cleanings = cleaned(build, index)
     return [
         one
         for one in found
@@ -203,6 +231,7 @@ def _maybe_cleaned(build: Build, index: int, one: Brought) -> bool:
     return False
 
 
+@once
 def written(build: Build, index: int) -> list[Brought]:
     """What instruction `index` writes, be it cleaned up by its own later commands or not."""
     instruction = build.instructions[index]
@@ -302,18 +331,22 @@ def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
                 yield path
 
 
-def cleaned(build: Build, index: int) -> Iterator[Cleaning]:
+@once
+def cleaned(build: Build, index: int) -> tuple[Cleaning, ...]:
     """The commands of a RUN that delete: `rm`, `unlink`, `find ... -delete` and the package managers' own."""
     run = build.run(index)
     if run is None or run.script.opaque is not None:
-        return
+        return ()
     state = build.state(index)
     tops = {id(simple): number for number, simple in _tops(run.script.steps)}
+    cleanings = []
     for command in run.commands:
         found = _cleaning(command, state)
         if found is not None:
             paths, exact, operands = found
-            yield Cleaning(tops.get(id(command.simple)), command.simple, paths, exact, command.simple.words, operands)
+            number = tops.get(id(command.simple))
+            cleanings.append(Cleaning(number, command.simple, paths, exact, command.simple.words, operands))
+    return tuple(cleanings)
 
 
 def _tops(steps: Iterable[Step]) -> Iterator[tuple[int, Simple]]:
@@ -409,6 +442,8 @@ def touches(
         if made is None or any(overlaps(path, made) and len(_components(made)) >= len(_components(path)) for path in paths):
             return Veto(index, f"`WORKDIR` on line {line} may make it")
         return None
+    if instruction.name == "ONBUILD" and instruction.inner is not None and instruction.inner.name in ("RUN", "COPY", "ADD"):
+        return Veto(index, f"the ONBUILD on line {line} runs in what is built from this", False)
     if instruction.name != "RUN":
         return None
     run = build.run(index)
