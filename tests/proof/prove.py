@@ -84,8 +84,8 @@ class Case(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """`state` is `proved`, `text only` (not built: `detail` says why), or how the fix broke its word: `uncovered`, `broken`,
-    `nothing fixed`."""
+    """`state` is `proved`, `left alone` (a hazard that nothing fixes), `text only` (not built: `detail` says why), or how the fix
+    broke its word: `uncovered`, `broken`, `nothing fixed`."""
 
     case: Case
     state: str
@@ -96,7 +96,7 @@ class Verdict(NamedTuple):
 
     @property
     def is_fault(self) -> bool:
-        return self.state not in ("proved", "text only")
+        return self.state not in ("proved", "left alone", "text only")
 
 
 # --------------------------------------------------------------------------------------------------------- cases
@@ -125,14 +125,15 @@ _OPTIONS = re.compile(r"^# proof:(.*)$", re.MULTILINE)
 
 def fixture_cases(folder: pathlib.Path = FIXTURES) -> Iterator[Case]:
     """The files in `fixtures/`; the comment `# proof: DF101 unsafe cache=mount` names the rules that must fix it (all rules
-    are on) and the options. Raises ValueError for a file that names none."""
+    are on) and the options; `any` stands for none: what is fixed is proved, and nothing need be. Raises ValueError for a
+    file that says neither."""
     for path in sorted(folder.glob("*.dockerfile")):
         text = path.read_text(encoding="utf-8")
         found = _OPTIONS.search(text)
         words = found[1].split() if found else []
         expected = tuple(word for word in words if word.startswith("DF"))
-        if not expected:
-            raise ValueError(f"{path}: no rule is named -> `# proof: DF101`")
+        if not expected and "any" not in words:
+            raise ValueError(f"{path}: no rule is named -> `# proof: DF101`, or `# proof: any`")
         policies = dict(word.split("=", 1) for word in words if "=" in word)
         given = Given(cache=policies.get("cache", "auto"), assembly=policies.get("assembly", "auto"))
         yield Case(f"fixtures/{path.stem}", text, ("ALL",), expected, given, "unsafe" in words, "")
@@ -248,6 +249,8 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
     missing = [code for code in case.expected if code not in {one.code for one in fixed.applied}]
     if missing:
         return Verdict(case, "nothing fixed", tuple(missing))
+    if not fixed.applied:
+        return Verdict(case, "left alone", ())
     if docker is None:
         return Verdict(case, "text only", (reason,))
     started = time.monotonic()
