@@ -3,12 +3,18 @@
 import posixpath
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from dfopt import bases, packages, shell, words
 from dfopt.source import Span
-from dfopt.startup import NamedTuple
+from dfopt.startup import TYPE_CHECKING, NamedTuple
 from dfopt.syntax import Flag, Instruction, Logical, Syntax
+
+if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec, TypeVar
+
+    Arguments = ParamSpec("Arguments")
+    Result = TypeVar("Result")
 
 # Set by BuildKit in the global scope; a stage sees one after `ARG NAME` (frontend/dockerfile/dockerfile2llb/platform.go).
 PLATFORM_ARGUMENTS = (
@@ -275,6 +281,21 @@ class Stage:
         return range(self.first, self.last + 1)
 
 
+def once(function: "Callable[Concatenate[Build, Arguments], Result]") -> "Callable[Concatenate[Build, Arguments], Result]":
+    """A function of a build and of places in it, computed once for each: several rules ask, and some in loops. Nobody may
+    change what it gives."""
+
+    def known(build: "Build", /, *places: "Arguments.args", **named: "Arguments.kwargs") -> "Result":
+        key = (function, *places, *named.items())
+        if key not in build._known:
+            build._known[key] = function(build, *places, **named)
+        result: Result = build._known[key]  # type: ignore[assignment]
+        return result
+
+    known.__doc__ = function.__doc__
+    return known
+
+
 class Build:
     """The meaning of one file: its stages, the state before each instruction, scripts and references; computed once.
 
@@ -284,7 +305,7 @@ class Build:
     """
 
     __slots__ = ("syntax", "stages", "states", "stage_of", "references", "global_arguments", "windows", "_finals", "_runs",
-                 "_contexts", "_by_instruction", "_last_named")  # fmt: skip
+                 "_contexts", "_by_instruction", "_last_named", "_known")  # fmt: skip
 
     def __init__(self, syntax: Syntax, contexts: tuple[str, ...] = ()) -> None:
         self.syntax = syntax
@@ -297,6 +318,7 @@ class Build:
         self._contexts = frozenset(map(_context_name, contexts)) - {"scratch", "context"}
         self._finals: list[State] = []
         self._runs: dict[int, Run] = {}
+        self._known: dict[object, object] = {}
         self._by_instruction: dict[int, list[Reference]] = {}
         # BuildKit knows every stage before it looks at what they copy, so that of two equal names the last one counts.
         names = [_stage_name(instruction) for instruction in syntax.instructions if instruction.name == "FROM"]
@@ -336,6 +358,7 @@ class Build:
                 todo.extend(self.stages[index].needs)
         return found
 
+    @once
     def children(self, stage: Stage) -> list[Stage]:
         """The stages that are, or may be, built `FROM` this one, directly or through others."""
         found = {stage.index}
@@ -350,6 +373,7 @@ class Build:
         """What copies from or mounts this stage."""
         return [reference for reference in self.references if reference.kind == "stage" and reference.stage == stage.index]
 
+    @once
     def is_shipped(self, stage: Stage) -> bool:
         """Whether the layers of a stage are in an image that is kept: the final stage, a stage that no other one uses (it is
         built with `--target`), and the stages that these stand on."""
@@ -374,6 +398,7 @@ class Build:
             found = self._runs[index] = self._read_run(instruction, self.states[index])
         return found
 
+    @once
     def copy(self, index: int) -> Copy | None:
         """The COPY or ADD at `index`, expanded; None for another instruction."""
         instruction = self.instructions[index]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from dfopt import layers, packages, rewrite
-from dfopt.build import Build, Run, State, mount_options
+from dfopt.build import Build, Run, Stage, State, mount_options, once
 from dfopt.packages import Folder, Use
 from dfopt.rule import DropsCommand, DropsWord, Effect
 from dfopt.shell import Simple, Word
@@ -14,6 +14,8 @@ from dfopt.startup import NamedTuple
 
 # Users that official images make beside root: repository -> name -> uid, gid, home (their Dockerfiles, docker-library on GitHub).
 _USERS: dict[str, dict[str, tuple[int, int, str]]] = {"node": {"node": (1000, 1000, "/home/node")}}
+
+_ACCOUNTS = frozenset(("usermod", "userdel", "deluser", "groupmod", "useradd", "adduser"))
 
 _OFF = frozenset(("0", "false", "no", "off", "f", "n"))
 
@@ -59,28 +61,31 @@ def owner(build: Build, index: int) -> Owner:
     return Owner(_made_with(build, index, name), gid, state.home)
 
 
+@once
+def _accounts(build: Build, stage: Stage) -> tuple[tuple[int, Simple], ...]:
+    """The commands of a stage's RUNs that make, change or delete users and groups."""
+    return tuple(
+        (index, command.simple)
+        for index in stage.indexes
+        if (run := build.run(index)) is not None
+        for command in run.commands
+        if command.simple.words and command.simple.words[0].value in _ACCOUNTS
+    )
+
+
 def _before(build: Build, index: int) -> Iterator[tuple[int, Simple]]:
-    """The commands of the RUNs before an instruction, in its stage and in those that it stands on."""
+    """Those of them before an instruction, in its stage and in those that it stands on."""
     stage = build.stage(index)
     last = index
     while stage is not None:
-        for earlier in range(stage.first, last):
-            run = build.run(earlier)
-            if run is not None:
-                yield from ((earlier, command.simple) for command in run.commands)
+        yield from (found for found in _accounts(build, stage) if found[0] < last)
         stage = build.stages[stage.base.stage] if stage.base.stage is not None else None
         last = stage.last + 1 if stage is not None else 0
 
 
 def _changes_user(build: Build, index: int, name: str) -> bool:
     """Whether something before an instruction may change the ids or the home of a user that the base image made."""
-    changing = ("usermod", "userdel", "deluser", "groupmod", "useradd", "adduser")
-    return any(
-        simple.words
-        and simple.words[0].value in changing
-        and any(word.value in (name, None) for word in simple.words[1:])
-        for _, simple in _before(build, index)
-    )
+    return any(word.value in (name, None) for _, simple in _before(build, index) for word in simple.words[1:])
 
 
 def _made_with(build: Build, index: int, name: str) -> int | None:

@@ -5,7 +5,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
-from dfopt.build import Build, Run
+from dfopt.build import Build, Run, once
 from dfopt.shell import Compound, Script, Simple
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
@@ -34,10 +34,16 @@ class Added(NamedTuple):
 def block_start(build: Build, index: int) -> int:
     """Where the comment lines that stand directly above an instruction begin; its own start where there are none."""
     start = build.instructions[index].span.start
-    for node in reversed(build.syntax.nodes):
-        if isinstance(node, Comment) and node.span.end == start:
-            start = node.span.start
+    starts = _comment_starts(build)
+    while start in starts:
+        start = starts[start]
     return start
+
+
+@once
+def _comment_starts(build: Build) -> dict[int, int]:
+    """Where the comments between the instructions start, by where they end."""
+    return {node.span.end: node.span.start for node in build.syntax.nodes if isinstance(node, Comment)}
 
 
 def drop_instruction(build: Build, index: int) -> Dropped:

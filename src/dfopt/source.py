@@ -35,12 +35,13 @@ class Position(NamedTuple):
 class Source:
     """The text of one file and its name (a path as the user gave it, or a name in angle brackets)."""
 
-    __slots__ = ("text", "name", "_starts")
+    __slots__ = ("text", "name", "_starts", "_newline")
 
     def __init__(self, text: str, name: str = "<text>") -> None:
         self.text = text
         self.name = name
         self._starts: list[int] | None = None
+        self._newline = ""
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "<bytes>") -> "Source":
@@ -88,7 +89,9 @@ class Source:
     @property
     def newline(self) -> str:
         r"""The line end that an added line takes: `"\r\n"` where most lines of the file have it, else `"\n"`."""
-        return "\r\n" if self.text.count("\r\n") * 2 > self.text.count("\n") else "\n"
+        if not self._newline:
+            self._newline = "\r\n" if self.text.count("\r\n") * 2 > self.text.count("\n") else "\n"
+        return self._newline
 
 
 def encode(text: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from dfopt import bases, caches, layers, policy, rewrite
-from dfopt.build import Build, Run, Stage
+from dfopt.build import Build, Run, Stage, once
 from dfopt.packages import Folder, Use
 from dfopt.rule import Adds, AddsCommand, AddsMount, Effect, Finding, Fix, Given, Removes, Saving
 from dfopt.source import Edit, Span
@@ -213,7 +213,7 @@ def _seeing(build: Build, stage: Stage, first: int) -> list[int]:
 
 def _moved(build: Build, member: _Member, family: str) -> str:
     """Why the folder may be another one than the variables say."""
-    for start, end in _chain(build, member.instruction):
+    for start, end in _chain(build, member.instruction) if _moves(build) else ():
         found = _MOVED.search(build.syntax.source.text, start, end)
         if found is not None:
             return f"line {build.syntax.source.line_of(found.start())} configures where the cache is"
@@ -226,6 +226,12 @@ def _moved(build: Build, member: _Member, family: str) -> str:
         if set_here & names:
             return f"`{sorted(set_here & names)[0]}` is set inside the RUN"
     return ""
+
+
+@once
+def _moves(build: Build) -> bool:
+    """Whether anything in the file configures where a cache is; most files have no such thing, and are long."""
+    return _MOVED.search(build.syntax.source.text) is not None
 
 
 def _root(build: Build, index: int) -> int:

@@ -30,7 +30,8 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                         yield _finding(build, stage, index, cleaning, [one for one in hidden if one.instruction == origin])
             if build.instructions[index].name in ("RUN", "COPY", "ADD"):
                 new = layers.brought(build, index)
-                kept = [one for one in kept if all(one.path != other.path for other in new)] + new
+                paths = {one.path for one in new}
+                kept = [one for one in kept if one.path not in paths] + new if new else kept
         left[stage.index] = kept
 
 
