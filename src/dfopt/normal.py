@@ -216,7 +216,8 @@ def apply(effects: Iterable[Effect], form: Form) -> None:
         stage.steps = [step for step in stage.steps if step.items is None or step.items]
 
 
-_ORDER = {"AddsWord": 1, "DropsWord": 1, "DropsCommand": 2, "AddsCommand": 3, "MergesRuns": 4, "AddsCopy": 5, "Moves": 6, "Assembles": 7}
+# Commands are added before others go, since the one that they stand behind may go too.
+_ORDER = {"AddsWord": 1, "DropsWord": 1, "DropsCommand": 3, "AddsCommand": 2, "MergesRuns": 4, "AddsCopy": 5, "Moves": 6, "Assembles": 7}
 
 
 def _find(form: Form, key: int) -> tuple[StageForm, int]:
