@@ -104,6 +104,8 @@ def path_of(word: Word, state: State) -> str | None:
 
 def covers(pattern: str, path: str) -> bool:
     """Whether deleting `pattern` (a path or a glob) deletes `path` or, where `path` is a folder, all that is in it."""
+    if pattern[1:2] != path[1:2] and pattern[1:2] not in ("", "*", "?", "["):
+        return False  # most pairs part here, and a long file asks for very many
     pattern, path = pattern.rstrip("/"), path.rstrip("/")
     wanted, given = pattern.split("/"), path.split("/")
     if wanted[-1] in ("*", "*.*", "**") and len(wanted) == len(given) + 1 and wanted[-1] != "*.*":

@@ -161,24 +161,21 @@ def _tidied(
     if not adding and needed and (certain or not any(use.action in _INSTALLING for use in uses)):
         # The update is for those who may need it.
         return None, ""
-    # Where something may need the index that an update of its own fetches, that update stays.
-    tidy = not needed or not updates or not adding
+    if needed and certain and updates and adding:
+        return None, f"the index that `apk update` fetches stays in the layer, since {needed}"
     title = "add `--no-cache`" if adding else "drop `apk update`"
-    if tidy:
-        for use in adding:
-            for option in use.options:
-                word = use.command.words[option.index]
-                if option.canonical in _UPDATING and word.text in ("-U", *_UPDATING):
-                    edits.append(
-                        rewrite.drop_word(build, run, use.command.words[option.index - 1].end, word.start, word.end)
-                    )
-                    effects.append(DropsWord(index, word.start))
-        dropped = _dropped(build, stage, index, run, updates)
-        if dropped is not None:
-            edits += dropped[0]
-            effects += dropped[1]
-        elif not adding:
-            return None, "it cannot be taken out without a change of when the other commands run"
+    for use in adding:
+        for option in use.options:
+            word = use.command.words[option.index]
+            if option.canonical in _UPDATING and word.text in ("-U", *_UPDATING):
+                edits.append(rewrite.drop_word(build, run, use.command.words[option.index - 1].end, word.start, word.end))
+                effects.append(DropsWord(index, word.start))
+    dropped = _dropped(build, stage, index, run, updates)
+    if dropped is not None:
+        edits += dropped[0]
+        effects += dropped[1]
+    elif not adding:
+        return None, "it cannot be taken out without a change of when the other commands run"
     dropped_commands = {effect.command for effect in effects if isinstance(effect, DropsCommand)}
     if any(_fails_without(one) and one.command not in dropped_commands for one in layers.cleaned(build, index)):
         return None, "`rm` without `-f` fails where there is nothing to delete"
@@ -188,8 +185,7 @@ def _tidied(
     effects += [Removes(_GONE, image.index) for image in (stage, *build.children(stage))]
     if any(_may_fail_unseen(build, index, run, use, updates) for use in adding):
         needed = "an install that found no index failed, and the RUN went on without it; now it installs"
-        updates = []
-    safe = not needed or bool(updates and adding)
+    safe = not needed
     because = "the flag fetches the index into memory" + (
         "" if needed else ", and nothing else needs the one in the image"
     )

@@ -81,10 +81,9 @@ def _finding(build: Build, stage: Stage, copies: list[int], index: int) -> Findi
     if not installs or workdir is None:
         return None
     # The copy whose destination holds the folder that the install works in.
-    holding = [number for number in copies if _relative(build.copy(number), workdir) is not None]
-    if not holding:
+    copied = next((number for number in reversed(copies) if _relative(build.copy(number), workdir) is not None), None)
+    if copied is None:
         return None
-    copied = holding[-1]
     copy, instruction = build.copy(copied), build.instructions[copied]
     assert copy is not None, "only a COPY or ADD is held"
     use = installs[0]

@@ -21,7 +21,18 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                 # apk's index has a rule of its own, since there a flag does it.
                 if one.kind == "lists" and one.use is not None and one.use.manager.family not in {"apk", *seen}:
                     seen.add(one.use.manager.family)
-                    yield _finding(build, stage, index, one)
+                    if not _deleted_later(build, stage, index, one.path):
+                        yield _finding(build, stage, index, one)
+
+
+def _deleted_later(build: Build, stage: Stage, index: int, path: str) -> bool:
+    """Whether a later RUN of the stage deletes the lists: then they are a clean-up that comes too late, which has its own rule."""
+    for later in range(index + 1, stage.last + 1):
+        for cleaning in layers.cleaned(build, later):
+            certain = cleaning.exact and cleaning.command is not None and not layers.mount_within(build, later, cleaning.paths)
+            if certain and any(layers.covers(pattern, path) for pattern in cleaning.paths):
+                return not any(one.path == path for one in layers.written(build, later))
+    return False
 
 
 def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:

@@ -103,14 +103,14 @@ def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
         if piece.folder == piece.destination.rstrip("/"):
             for source in piece.sources:
                 name = posixpath.basename(source.rstrip("/"))
-                if not _FILE.search(name) or set(name) & set("*?["):
+                if not _FILE.search(name):
                     return f"`{source}` may be a folder, whose contents may meet those of another COPY"
                 names.append(posixpath.join(piece.folder, name))
         else:
             names.append(piece.destination)
     for number, name in enumerate(names):
         for other in names[:number]:
-            if (name + "/").startswith(other + "/") or (other + "/").startswith(name + "/"):
+            if layers.overlaps(name, other):
                 return f"`{name}` and `{other}` lie in each other"
     chain = [stage]
     while chain[-1].base.kind == "stage":

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from dfopt import layers, packages, rewrite
-from dfopt.build import Build, Command, Stage
+from dfopt.build import Build, Command, Run, Stage, once
 from dfopt.layers import Brought, Cleaning
 from dfopt.rule import AddsCommand, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, MergesRuns, Related
 from dfopt.source import Edit
@@ -23,7 +23,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                     if layers.mount_within(build, index, cleaning.paths):
                         continue
                     hidden = [one for one in kept if any(layers.covers(path, one.path) for path in cleaning.paths)]
-                    kept = [one for one in kept if one not in hidden]
+                    kept = [one for one in kept if one not in hidden] if hidden else kept
                     hidden = _not_own(build, index, cleaning, hidden)
                     # What several layers keep takes a clean-up in each.
                     for origin in sorted({one.instruction for one in hidden}) if shipped else ():
@@ -113,6 +113,8 @@ def _moved(build: Build, stage: Stage, first: int, last: int, group: list[Cleani
             if certain:
                 return None, f"{certain[-1].why}, and {why}"
             target, agreed = first, vetoes[-1].why
+        elif target > first:
+            agreed = _may_stay_running(build, first, target)
     if layers.mount_within(build, target, paths):
         return None, "what it deletes may lie in a mount of that RUN"
     if target > first and rewrite.merges_suppression(build, first, target):
@@ -189,16 +191,25 @@ def _why_not_moved(build: Build, target: int, last: int, group: list[Cleaning]) 
 
 def _linked(build: Build, stage: Stage, last: int, paths: tuple[str, ...]) -> str:
     """Where a link to something above one of `paths` is made, so that commands may name it otherwise; "" where none is."""
-    for index in range(stage.first + 1, last + 1):
-        run = build.run(index)
-        for command in run.commands if run is not None else ():
-            if command.name in ("ln", "/bin/ln", "mount") and run is not None:
-                for word in command.simple.words[1:]:
-                    path = layers.path_of(word, build.state(index))
-                    if path is not None and any(layers.overlaps(path, other) for other in paths):
-                        line = build.syntax.source.line_of(run.span(word.start, word.end).start)
-                        return f"`{command.name}` on line {line} gives it another name"
+    for index, run, command in _links(build, stage):
+        for word in command.simple.words[1:] if index <= last else ():
+            path = layers.path_of(word, build.state(index))
+            if path is not None and any(layers.overlaps(path, other) for other in paths):
+                line = build.syntax.source.line_of(run.span(word.start, word.end).start)
+                return f"`{command.name}` on line {line} gives it another name"
     return ""
+
+
+@once
+def _links(build: Build, stage: Stage) -> tuple[tuple[int, Run, Command], ...]:
+    """The commands of a stage that give something another name."""
+    return tuple(
+        (index, run, command)
+        for index in stage.indexes
+        if (run := build.run(index)) is not None
+        for command in run.commands
+        if command.name in ("ln", "/bin/ln", "mount")
+    )
 
 
 def _groups(build: Build, index: int, cleaning: Cleaning) -> Iterator[list[Cleaning]]:
@@ -223,6 +234,18 @@ def _stays(command: Command) -> bool:
     if command.use is not None:
         return command.use.manager.family in ("apt", "apk", "dnf", "zypper")
     return packages.touches_only_its_words(command.simple)
+
+
+def _may_stay_running(build: Build, first: int, last: int) -> str:
+    """Which program of the RUNs before the last is not known to end with its RUN, whose processes end with it; "" where all are."""
+    for index in range(first, last):
+        run = build.run(index)
+        for command in run.commands if run is not None else ():
+            known = command.use is not None and command.use.action not in ("run", "build")
+            if run is not None and not known and not packages.touches_only_its_words(command.simple):
+                line = build.syntax.source.line_of(run.span(command.simple.start, command.simple.end).start)
+                return f"`{command.label}` on line {line} may leave a process running, which would go on in the merged RUN"
+    return ""
 
 
 def _why_not_one(build: Build, first: int, last: int) -> str:
