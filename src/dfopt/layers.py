@@ -526,7 +526,9 @@ def _command_touches(
         if not why or not certain:
             other, sure = _words_touch(label, simple.words[1:], simple.redirections, state, folder, paths, False, True)
             if sure or not why:
-                return other, sure
+                why, certain = other, sure
+        if not why and not private and use.manager.family not in _SYSTEM:
+            why = _sent_elsewhere(use, state, folder, paths)
         return why, certain
     if simple.words and not packages.touches_only_its_words(simple):
         return f"it is not known what `{label}` reads and writes", False
@@ -534,6 +536,24 @@ def _command_touches(
     if here and name in _WORKING_HERE:
         return where, True
     return _words_touch(label, simple.words[1:], simple.redirections, state, folder, paths, name in _NAMING_NOTHING)
+
+
+def _sent_elsewhere(use: Use, state: State, folder: str | None, paths: tuple[str, ...]) -> str:
+    """By what option or variable a manager may work in one of `paths` (`pip install -t lib`, `PIP_TARGET=/app/lib`); "" where by none."""
+    given = [(option.name, option.value) for option in use.options if option.value is not None or option.unknown]
+    known = f"{use.manager.name}_"
+    given += [
+        (name, value)
+        for name, value in (*state.arguments.items(), *state.environment.items(), *use.environment)
+        if (value is None or value.startswith("/")) and name.lower().startswith((known, "npm_config_", "pip_"))
+    ]
+    for name, value in given:
+        if value is None or (folder is None and not value.startswith("/")):
+            return f"it is not known where `{name}` sends `{use.manager.name} {use.verb}`"
+        path = "/" + posixpath.normpath(posixpath.join(folder or "/", value)).lstrip("/")
+        if "://" not in value and any(overlaps(path, other) for other in paths):
+            return f"`{name}` may send `{use.manager.name} {use.verb}` there"
+    return ""
 
 
 # What may stand before a path inside a word: `if=/x`, `@/x`, `a:/x`.

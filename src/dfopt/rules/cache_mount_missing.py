@@ -397,9 +397,11 @@ def _fix(build: Build, stage: Stage, family: str, members: list[_Member], agree:
     images = (stage, *build.children(stage))
     gone = tuple(pattern for path in removed for pattern in (path, path + "/**"))
     for image in images:
-        effects.append(Removes(gone, image.index))
-        # The folder itself stays as the empty place of the mount, or as the base image has it.
-        effects.append(Adds((*made, *gone), image.index))
+        # BuildKit takes the places that it makes for mounts away again, with the folders above that it made (tried).
+        effects.append(Removes((*made, *gone), image.index))
+        if family == "apt":
+            # Below lists the base image's own lock and `partial` stay, which a deletion in the RUN took away (tried).
+            effects.append(Adds(gone, image.index))
     where = " and ".join(f"`{path}`" for path in removed)
     because = (
         f"to agree: {agree}"
