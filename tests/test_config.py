@@ -209,7 +209,7 @@ def test_severity_off_is_off(here: Path, stand_ins: None) -> None:
 )
 def test_unknown_rules_in_the_file_name_it(here: Path, stand_ins: None, text: str) -> None:
     (here / "dfopt.toml").write_text(text)
-    with pytest.raises(config.ConfigError, match=r"^dfopt.toml: .*`(DF7777|nope)`"):
+    with pytest.raises(config.ConfigError, match=rf"^dfopt.toml:{len(text.splitlines())}: .*`(DF7777|nope)`"):
         plan.planner(plan.Wishes())(config.load("dfopt.toml"), "Dockerfile")
 
 

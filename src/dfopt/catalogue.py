@@ -94,12 +94,12 @@ def page(entry: str) -> str:
 
 
 def unknown(entry: str) -> KeyError:
-    """The error for an entry that names no rule, with the nearest code or name."""
+    """The error for an entry that names no rule: a message with the nearest code or name, and the entry."""
     import difflib
 
     known = [info.code for info in infos()] + [info.name for info in infos()]
     near = difflib.get_close_matches(entry.upper(), known, 1) or difflib.get_close_matches(entry.lower(), known, 1, 0.5)
-    return KeyError(f"no rule is called `{entry}`" + (f" -> `{near[0]}` is the nearest" if near else ""))
+    return KeyError(f"no rule is called `{entry}`" + (f" -> `{near[0]}` is the nearest" if near else ""), entry)
 
 
 def rules(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rule, ...]:

@@ -136,6 +136,15 @@ def shown(path: str) -> str:
     return path if below.startswith("..") else below
 
 
+def line_of_entry(path: str, entry: str) -> int:
+    """The line, from 1, of a configuration file where `entry` stands as a value or key; 1 where it is spelled in another way."""
+    text = (_read(path) or b"").decode("utf-8", "replace")
+    for number, line in enumerate(text.split("\n"), 1):
+        if re.search(rf"""(?:["']|^[ \t]*|\.[ \t]*){re.escape(entry)}(?:["']|[ \t]*=)""", line.partition("#")[0]):
+            return number
+    return 1
+
+
 def _parse(path: str, data: bytes) -> Config | None:
     import tomllib
 

@@ -30,7 +30,11 @@ class Plan(NamedTuple):
 
 
 class UnknownRule(ValueError):
-    """An entry that names no rule; the text gives the nearest."""
+    """An `entry` that names no rule; the text gives the nearest."""
+
+    def __init__(self, message: str, entry: str) -> None:
+        super().__init__(message)
+        self.entry = entry
 
 
 def select(entries: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rule, ...]:
@@ -39,7 +43,7 @@ def select(entries: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rul
     try:
         return catalogue.rules(entries, ignore)
     except KeyError as error:
-        raise UnknownRule(str(error.args[0])) from None
+        raise UnknownRule(*error.args) from None
 
 
 def planner(wishes: Wishes) -> Callable[[Config, str], Plan]:
@@ -95,7 +99,7 @@ def _base(settings: Config, wishes: Wishes) -> tuple[Plan, tuple[tuple[Callable[
     except UnknownRule as error:
         if not settings.path:
             raise
-        raise ConfigError(f"{config.shown(settings.path)}: {error}") from None
+        raise ConfigError(f"{config.shown(settings.path)}:{config.line_of_entry(settings.path, error.entry)}: {error}") from None
     rules = tuple(rule for rule in rules if severities.get(rule.info.code) != "off")
     given = Given(
         cache=wishes.cache or settings.cache or "auto",
