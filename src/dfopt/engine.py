@@ -26,8 +26,6 @@ _FOREIGN = pattern(
 
 # Template languages whose output, not their text, is the Dockerfile: Jinja, Go templates, ERB. Docker itself has no such tokens.
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|@@[A-Z_]+@@")
-
-
 _QUOTED = pattern(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
 
 
@@ -153,7 +151,7 @@ def _report(
     build = Build(syntax, given.contexts)
     locked = lock(syntax)
     if syntax.fatal:
-        found = [_problem(problem, severities) for problem in syntax.problems if problem.fatal]
+        found = [_problem(problem, locked) for problem in syntax.problems if problem.fatal]
         return Report(source, tuple(found), True, locked), build
     lowered = source.text.lower()
     doubtful = _doubtful(syntax)
@@ -195,9 +193,10 @@ def _diagnostic(rule: Rule, severity: str, finding: Finding, locked: str, doubtf
     )
 
 
-def _problem(problem: Problem, severities: Mapping[str, str]) -> Diagnostic:
+def _problem(problem: Problem, locked: str) -> Diagnostic:
     code, name = SYNTAX_ERROR
-    return Diagnostic(code, name, "error", problem.span, problem.message, None, None, (), "")
+    # What BuildKit would refuse may be right in a template, or to another frontend.
+    return Diagnostic(code, name, "error", problem.span, problem.message, None, None, (), locked)
 
 
 def lock(syntax: Syntax) -> str:
@@ -253,7 +252,8 @@ def _suppress(
                 kept.append(_unused(ignore.span, "the comment suppresses nothing -> remove it", severity))
             for name, place in zip(ignore.names, ignore.places):
                 if (number, name) not in used and name in ran:
-                    kept.append(_unused(place, f"`{name}` has no finding here -> remove it from the comment", severity))
+                    written = syntax.source.text[place.start : place.end]
+                    kept.append(_unused(place, f"`{written}` has no finding here -> remove it from the comment", severity))
     return kept
 
 
