@@ -262,7 +262,6 @@ def append_commands(build: Build, index: int, commands: Sequence[Added], operato
     return Edit(Span(place, place), "".join(pieces))
 
 
-
 def insert_commands(build: Build, index: int, before: int, commands: Sequence[str], operator: str = "&&") -> Edit:
     """Commands put before command `before` (an index of the script's steps) and joined to it by `operator`, laid out as the
     RUN's other commands are. That the meaning stays is for the caller to see: no `||` may join that command to others."""
@@ -272,10 +271,10 @@ def insert_commands(build: Build, index: int, before: int, commands: Sequence[st
     newline = build.syntax.source.newline if not run.heredoc else "\n"
     escape = "\\" if run.heredoc else build.syntax.escape
     leading, indent = _layout(build, run) or (operator != ";", "    ")
-    joint = f" {escape}{newline}{indent}{operator} " if leading else f" {operator} {escape}{newline}{indent}"
-    if joint.startswith(" ;"):
-        joint = joint[1:]
-    return Edit(Span(place, place), "".join(command + joint for command in commands))
+    between = f" {escape}{newline}{indent}{operator} " if leading else f" {operator} {escape}{newline}{indent}"
+    if between.startswith(" ;"):
+        between = between[1:]
+    return Edit(Span(place, place), "".join(command + between for command in commands))
 
 
 def _layout(build: Build, run: Run) -> tuple[bool, str] | None:
@@ -383,22 +382,6 @@ def add_flags(build: Build, index: int, flags: Sequence[str]) -> Edit:
     ends = source.text[place + blanks : place + blanks + 1] in ("", "\r", "\n", build.syntax.escape)
     lead = newline.removesuffix("    ") + "    " if instruction.flags else " "
     return Edit(Span(place, place if ends else place + blanks), lead + newline.join(flags) + ("" if ends else newline))
-
-
-def drop_flag(build: Build, index: int, flag: int) -> Edit:
-    """Take the flag with this index away, with the blanks before it."""
-    instruction = build.instructions[index]
-    start = instruction.flags[flag - 1].span.end if flag else instruction.keyword_span.end
-    text = build.syntax.source.text
-    if _comments(text[start : instruction.flags[flag].span.start]):
-        start = instruction.flags[flag].span.start
-    return Edit(Span(start, instruction.flags[flag].span.end), "")
-
-
-def add_word(run: Run, offset: int, word: str) -> Edit:
-    """`word` before the word that stands at `offset` of the script."""
-    place = run.span(offset, offset + 1).start
-    return Edit(Span(place, place), word + " ")
 
 
 def add_word_behind(run: Run, start: int, end: int, word: str) -> Edit:

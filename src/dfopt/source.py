@@ -74,12 +74,6 @@ class Source:
         line = self.line_of(offset)
         return Position(line, offset - self.line_starts[line - 1] + 1)
 
-    def utf16_position(self, offset: int) -> tuple[int, int]:
-        """Line and column of `offset`, both from 0, the column in UTF-16 code units: the Language Server Protocol's."""
-        line = self.line_of(offset)
-        before = self.text[self.line_starts[line - 1] : offset]
-        return line - 1, len(before) + sum(character > "\uffff" for character in before)
-
     def line_text(self, line: int) -> str:
         """The text of a line, counted from 1, without its LF or CRLF."""
         starts = self.line_starts

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = "https://github.com/dfopt/dfopt"
 ISSUES = REPOSITORY + "/issues"
-FORMATS = ("text", "json", "lsp", "github", "sarif")
 
 
 class Outcome(NamedTuple):
