@@ -105,7 +105,7 @@ def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, 
                 # COPY and ADD only write.
                 continue
             if veto is not None:
-                return f"{veto.why}, and whether that reads them", False
+                return f"{veto.why}, and it may read them", False
     for image in (stage, *build.children(stage)):
         for later in image.indexes:
             instruction = build.instructions[later]

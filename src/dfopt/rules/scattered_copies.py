@@ -198,12 +198,15 @@ def _edits(build: Build, stage: Stage, group: list[_Piece], root: str, name: str
         flags = [flag.text for flag in instruction.flags if flag.name != "chown"]
         lines.append(" ".join([instruction.keyword, *flags, *piece.sources, piece.destination]))
         previous = instruction.span.end
-    lines.append("")
+    top = rewrite.block_start(build, stage.first)
+    if not source.text[:top].strip() or re.search(r"\n[ \t]*\r?\n[ \t]*\Z", source.text[:top]):
+        # Stages are set apart as the author sets them apart.
+        lines.append("")
     owner = [f"--chown={group[0].owner}"] if group[0].owner else []
     merged = " ".join([keyword, f"--from={name}", *owner, root, root])
     start = build.instructions[group[0].instruction].keyword_span.start
     end = build.instructions[group[-1].instruction].text_span.end
     return (
-        rewrite.insert_lines(build, rewrite.block_start(build, stage.first), lines),
+        rewrite.insert_lines(build, top, lines),
         Edit(Span(start, end), merged),
     )

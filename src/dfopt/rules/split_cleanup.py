@@ -63,7 +63,7 @@ def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden:
             advice = "fetch and delete it in one RUN, or unpack it with ADD in a stage of its own"
         message = f"`{command}` is too late: the layer of the {instruction.name} on line {line} keeps it -> {advice}"
         return Finding(span, message, None, saves, related, "only another way of bringing the file in keeps it out of the image")
-    message = f"`{command}` is too late: the layer of line {line} keeps the {what} -> delete them in the same RUN"
+    message = f"`{command}` is too late: the layer of line {line} keeps the {what} -> delete {'it' if origin.kind == 'cache' else 'them'} in the same RUN"
     if what == "download":
         message = f"`{command}` is too late: the layer of line {line} keeps the file -> fetch, use and delete it in one RUN"
     fix, refusal = _fix(build, stage, origin.instruction, index, cleaning)
