@@ -228,6 +228,11 @@ def test_a_template_is_checked_and_not_fixed(line: str) -> None:
     assert result.source.text == text
 
 
+def test_a_template_that_buildkit_would_refuse_is_called_one() -> None:
+    (found,) = check(Source("FROM {{ base }}\n"), []).diagnostics
+    assert found.code == "DF801" and "template" in found.refusal
+
+
 def test_an_instruction_that_may_have_swallowed_another_is_not_rewritten() -> None:
     text = TEXT.replace("RUN third\n", "RUN third \\\n\nRUN fourth\n")
     result = fix(Source(text), [replacing("third", "third  ")])
@@ -322,6 +327,7 @@ def test_an_unused_comment_points_at_the_entry() -> None:
     engine_rules = [Rule(info, lambda build, given: iter(())) for info in catalogue.infos() if info.code == "DF901"]
     (found,) = check(Source(text), [on("bad"), *engine_rules]).diagnostics
     assert text[slice(*found.span)] == "DF999"
+    assert found.message.startswith("`DF999` "), "as its author wrote it"
 
 
 # ----------------------------------------------------------------------------------------------------------- order

@@ -223,8 +223,13 @@ def joint(build: Build, index: int) -> str:
     return last.operator if errexit else "&&"
 
 
-def append_commands(build: Build, index: int, commands: Sequence[Added], operator: str = "&&") -> Edit | None:
-    """Commands joined to the end of a RUN by `operator`, laid out as its other commands are; None where that is not exact."""
+def append_commands(
+    build: Build, index: int, commands: Sequence[Added], operator: str = "&&", merged: Sequence[int] = ()
+) -> Edit | None:
+    """Commands joined to the end of a RUN by `operator`, laid out as its other commands are; None where that is not exact.
+
+    `merged` are the RUNs that `merge_runs` joins, of which this one is the last.
+    """
     run = build.run(index)
     if run is None or not can_append(build, index):
         return None
@@ -234,7 +239,7 @@ def append_commands(build: Build, index: int, commands: Sequence[Added], operato
     escape = "\\" if run.heredoc else build.syntax.escape
     line = source.line_of(place)
     length = len(source.line_text(line))
-    layout = _layout(build, run)
+    layout = _merged_layout(build, merged) if merged else _layout(build, run)
     comments = any(added.comments for added in commands)
     if operator == "\n":
         text = source.line_text(line)
@@ -275,6 +280,12 @@ def insert_commands(build: Build, index: int, before: int, commands: Sequence[st
     if between.startswith(" ;"):
         between = between[1:]
     return Edit(Span(place, place), "".join(command + between for command in commands))
+
+
+def _merged_layout(build: Build, indexes: Sequence[int]) -> tuple[bool, str]:
+    """How RUNs that become one break their lines: as the first of them that does."""
+    runs = filter(None, map(build.run, indexes))
+    return next(filter(None, (_layout(build, run) for run in runs)), (True, "    "))
 
 
 def _layout(build: Build, run: Run) -> tuple[bool, str] | None:
@@ -356,7 +367,7 @@ def merge_runs(build: Build, indexes: Sequence[int]) -> tuple[Edit, ...]:
     """Join RUNs that follow each other by `&&`, in one layout: all between them goes but its comment lines."""
     runs = [run for run in map(build.run, indexes) if run is not None]
     source = build.syntax.source
-    leading, indent = next(filter(None, (_layout(build, run) for run in runs)), (True, "    "))
+    leading, indent = _merged_layout(build, indexes)
     newline = f"{build.syntax.escape}{source.newline}"
     edits = []
     for one, two in itertools.pairwise(runs):

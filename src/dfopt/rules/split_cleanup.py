@@ -141,7 +141,8 @@ def _moved(build: Build, stage: Stage, first: int, last: int, group: list[Cleani
         comments = [dropped.comments, *[()] * len(moved)]
         additions = [rewrite.Added(" ".join(words), above) for words, above in zip(moved, comments)]
         operator = rewrite.joint(build, target) if target == first else "&&"
-        added = rewrite.append_commands(build, target, additions, operator)
+        merged = range(first, target + 1) if target > first else ()
+        added = rewrite.append_commands(build, target, additions, operator, merged)
         if added is None:
             return None, "nothing can be added to that RUN without a change of meaning"
         edits = (*edits, added, *dropped.edits)
