@@ -329,9 +329,10 @@ def _without(
 # ----------------------------------------------------------------------------------------- who reads what is kept
 
 
-def named(build: Build, index: int, paths: tuple[str, ...], since: int = -1) -> str:
+def named(build: Build, index: int, paths: tuple[str, ...], since: int = -1, mounted: bool = False) -> str:
     """Why a command of an instruction works with one of `paths` by name (`cp -r ~/.cache/pip`, a folder above counts too), "" where none
-    does. Deleting what may be missing (`rm -f`) does not count. `since` leaves out commands that start before this offset.
+    does. Deleting what may be missing (`rm -f`) does not count. `since` leaves out commands that start before this offset,
+    `mounted` what lies inside, where the RUN has the mount.
 
     A cache is filled again by the one manager that reads it: so what matters is whoever speaks of its folder.
     """
@@ -347,7 +348,15 @@ def named(build: Build, index: int, paths: tuple[str, ...], since: int = -1) -> 
         return f"the RUN on line {line}, which is not understood, names `{hit}`" if hit else ""
     state = build.state(index)
     for simple, _, use in run.commands:
-        if simple.start < since or use is not None or not simple.words:
+        if simple.start < since or not simple.words:
+            continue
+        if use is not None:
+            # `npm cache verify`, `pip cache list`: what they say hangs on what is there.
+            if use.verb.startswith("cache") and use.action in ("query", "other") and any(
+                layers.overlaps(path, other) for _, path in places(build, index, use, use.manager.caches) if path for other in paths
+            ):
+                place = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
+                return f"`{label(use)}` on line {place} looks into it"
             continue
         if simple.words[0].value in ("rm", "/bin/rm") and any(
             re.fullmatch(r"-[a-zA-Z]*f[a-zA-Z]*|--force", word.value or "") for word in simple.words[1:]
@@ -355,13 +364,15 @@ def named(build: Build, index: int, paths: tuple[str, ...], since: int = -1) -> 
             continue
         for word in (*simple.words[1:], *(redirection.target for redirection in simple.redirections)):
             path = layers.path_of(word, state)
+            if mounted and (_inside(path, paths) or path is None):
+                continue
             if _speaks_of(simple, path, paths, state) or (path is None and any(tail in word.text for tail in tails)):
                 place = build.syntax.source.line_of(run.span(word.start, word.end).start)
                 return f"`{simple.words[0].text}` on line {place} names `{word.text}`"
     return ""
 
 
-_RECURSIVE = frozenset(("tar", "find", "mv", "du", "zip", "rsync"))
+_RECURSIVE = frozenset(("tar", "find", "mv", "du", "zip", "rsync", "ls", "dir", "tree"))
 
 
 def _speaks_of(simple: Simple, path: str | None, paths: tuple[str, ...], state: State) -> bool:

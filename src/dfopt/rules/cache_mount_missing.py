@@ -197,8 +197,8 @@ def _why_not(
             return f"{why} (line {place}), and a cache may be empty at any time", ""
     for index in _seeing(build, stage, members[0].instruction):
         own = next((member for member in members if member.instruction == index), None)
-        why = caches.named(build, index, paths)
-        if why and (own is None or family not in _STORES):
+        why = caches.named(build, index, paths, mounted=own is not None and family in _STORES)
+        if why:
             return why, ""
     if family == "apt":
         return _why_not_apt(build, stage, members, group), ""
