@@ -86,9 +86,9 @@ class _Seen(Mapping[str, "str | None"]):
         return len(list(iter(self)))
 
 
-def path_of(word: Word, state: State) -> str | None:
-    """The absolute path, or glob, that a word of a command stands for; None where it is not known or relative to a folder
-    that a `cd` may have changed."""
+def path_of(word: Word, state: State, folder: str | None = None) -> str | None:
+    """The absolute path, or glob, that a word of a command stands for; None where it is not known, or relative and `folder`,
+    where the command runs, is not given."""
     text = word.value if word.value is not None else word.glob
     if text is None:
         for home in ("~/", "$HOME/", "${HOME}/", '"$HOME"/', '"${HOME}"/'):
@@ -96,10 +96,17 @@ def path_of(word: Word, state: State) -> str | None:
             if rest != word.text and state.home and not set(rest) & set("$`\"'\\~{}"):
                 text = posixpath.join(state.home, rest)
                 break
+    if text and not text.startswith("/") and folder is not None:
+        text = posixpath.join(folder, text)
     if text is None or not text.startswith("/"):
         return None
     path = posixpath.normpath(text)
     return "/" + path.lstrip("/")
+
+
+def moves(run: Run) -> bool:
+    """Whether a command of a RUN changes the folder that those behind it run in."""
+    return any(command.name in ("cd", "pushd", "popd") for command in run.commands)
 
 
 def covers(pattern: str, path: str) -> bool:
@@ -300,7 +307,7 @@ def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
     if name not in ("curl", "wget"):
         return
     flags = {"curl": ("-o", "--output"), "wget": ("-O", "--output-document")}[name]
-    moved = any(command.name in ("cd", "pushd") for command in run.commands)
+    moved = moves(run)
 
     def absolute(word: Word) -> str | None:
         path = path_of(word, state)
@@ -340,10 +347,11 @@ def cleaned(build: Build, index: int) -> tuple[Cleaning, ...]:
     if run is None or run.script.opaque is not None:
         return ()
     state = build.state(index)
+    folder = None if moves(run) else state.workdir
     tops = {id(simple): number for number, simple in _tops(run.script.steps)}
     cleanings = []
     for command in run.commands:
-        found = _cleaning(command, state)
+        found = _cleaning(command, state, folder)
         if found is not None:
             paths, exact, operands = found
             number = tops.get(id(command.simple))
@@ -359,7 +367,7 @@ def _tops(steps: Iterable[Step]) -> Iterator[tuple[int, Simple]]:
                 yield number, command
 
 
-def _cleaning(command: Command, state: State) -> tuple[tuple[str, ...], bool, tuple[Word, ...]] | None:
+def _cleaning(command: Command, state: State, folder: str | None) -> tuple[tuple[str, ...], bool, tuple[Word, ...]] | None:
     simple, _, use = command
     if use is not None:
         if not use.empties:
@@ -379,7 +387,7 @@ def _cleaning(command: Command, state: State) -> tuple[tuple[str, ...], bool, tu
         words, name = words[1:], words[1].value
     if name in ("rm", "unlink", "/bin/rm"):
         operands = [word for word in words[1:] if not (word.value or "").startswith("-")]
-        paths = [path_of(word, state) for word in operands]
+        paths = [path_of(word, state, folder) for word in operands]
         flags = [word.value for word in words[1:] if (word.value or "").startswith("-")]
         exact = (
             None not in paths
@@ -394,7 +402,7 @@ def _cleaning(command: Command, state: State) -> tuple[tuple[str, ...], bool, tu
         for word in words[1:]:
             if word.text.startswith(("-", "(", "!", "\\")):
                 break
-            path = path_of(word, state)
+            path = path_of(word, state, folder)
             if path is not None:
                 tops.append(path + "/*")
         return tuple(tops), False, ()
@@ -454,7 +462,7 @@ def touches(
     if run.script.opaque is not None:
         return Veto(index, f"the RUN on line {line} is not understood: {run.script.opaque}", False)
     state = build.state(index)
-    folder = None if any(command.name in ("cd", "pushd", "popd") for command in run.commands) else state.workdir
+    folder = None if moves(run) else state.workdir
     found: Veto | None = None
     for command in run.commands:
         if before is not None and command.simple.start >= before:

@@ -177,6 +177,10 @@ def _why_not_moved(build: Build, target: int, last: int, group: list[Cleaning]) 
             return "it does not run, or must not fail, whenever its RUN succeeds"
         if any("\n" in word.text for word in one.words):
             return "it goes over several lines"
+        if any(not (word.value or word.glob or "/").startswith(("/", "-")) for word in one.words[1:]):
+            run = build.run(target)
+            if run is None or layers.moves(run) or build.state(target).workdir != build.state(last).workdir:
+                return "it names files in a folder that is not that RUN's"
         if one.words[0].value == "rm" and all(word.value is not None or word.glob is not None for word in one.words):
             continue
         # What it deletes hangs on variables.
@@ -214,10 +218,14 @@ def _links(build: Build, stage: Stage) -> tuple[tuple[int, Run, Command], ...]:
 
 
 def _groups(build: Build, index: int, cleaning: Cleaning) -> Iterator[list[Cleaning]]:
-    """A clean-up alone, then with one more each of those directly before it in its RUN: one may write what the next deletes
+    """All clean-ups of a RUN that does nothing else; a clean-up alone, then with one more each of those directly before it in its RUN: one may write what the next deletes
     (`apt-get clean` makes files below /var/lib/apt/lists), so that they can only move together."""
-    group = [cleaning]
     found = {one.command: one for one in layers.cleaned(build, index) if one.command is not None and one.exact}
+    everything = list(found.values())
+    if len(everything) > 1 and _is_all(build, index, everything):
+        # What does nothing but clean up moves as a whole where it can, so that no part stays behind idle.
+        yield everything
+    group = [cleaning]
     yield group
     while group[0].command is not None and (before := found.get(group[0].command - 1)) is not None:
         group = [before, *group]
