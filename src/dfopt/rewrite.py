@@ -5,7 +5,8 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
-from dfopt.build import Build, Run, once
+from dfopt import packages
+from dfopt.build import Build, Command, Run, once
 from dfopt.shell import Compound, Script, Simple
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
@@ -360,6 +361,52 @@ def why_not_merged(build: Build, index: int) -> str:
                 return f"`{name}` would reach into the other commands"
             if posixpath.basename(name) in _DAEMONS or name.startswith("/etc/init.d/"):
                 return f"`{name}` may leave a process running"
+    return ""
+
+
+def _stays(command: Command) -> bool:
+    """Whether a command's program is the system's own, which nothing installs in another folder."""
+    if command.use is not None:
+        return command.use.manager.family in ("apt", "apk", "dnf", "zypper")
+    return packages.touches_only_its_words(command.simple)
+
+
+def may_stay_running(build: Build, first: int, last: int) -> str:
+    """Which program of the RUNs before the last is not known to end with its RUN, whose processes end with it; "" where all are."""
+    for index in range(first, last):
+        run = build.run(index)
+        for command in run.commands if run is not None else ():
+            known = command.use is not None and command.use.action not in ("run", "build")
+            if run is not None and not known and not packages.touches_only_its_words(command.simple):
+                line = build.syntax.source.line_of(run.span(command.simple.start, command.simple.end).start)
+                return f"`{command.label}` on line {line} may leave a process running, which would go on in the merged RUN"
+    return ""
+
+
+def why_not_one(build: Build, first: int, last: int) -> str:
+    """Why the instructions `first` to `last` cannot become one RUN; "" where they can."""
+    flags = [flag.text for flag in build.instructions[first].flags]
+    ran: set[str] = set()
+    for index in range(first, last + 1):
+        instruction = build.instructions[index]
+        line = build.syntax.source.line_of(instruction.keyword_span.start)
+        if instruction.name != "RUN":
+            return f"`{instruction.name}` on line {line} stands between"
+        if [flag.text for flag in instruction.flags] != flags:
+            return f"the RUN on line {line} has other flags"
+        why = why_not_merged(build, index)
+        if why:
+            return f"the RUN on line {line} cannot be merged: {why}"
+        run = build.run(index)
+        own = {command.name or "" for command in run.commands if not _stays(command)} if run is not None else set()
+        again = sorted(name for name in own & ran if "/" not in name)
+        if again:
+            # A shell keeps the place of a program that it has run (POSIX, hash), though it was installed anew elsewhere.
+            return f"`{again[0]}` on line {line} may be another program than before"
+        ran |= own
+        uses = [command.use for command in run.commands if command.use is not None] if run is not None else []
+        if index > first and any(use.reads_project and use.action in ("run", "build") for use in uses):
+            return f"the RUN on line {line} builds the project, which would be tied to its dependencies"
     return ""
 
 

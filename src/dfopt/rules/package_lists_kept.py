@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dfopt import layers, rewrite
 from dfopt.build import Build, Stage
 from dfopt.layers import Brought
-from dfopt.rule import AddsCommand, Finding, Fix, Given, Removes
+from dfopt.rule import AddsCommand, Effect, Finding, Fix, Given, Layers, MergesRuns, Removes
+from dfopt.source import Edit
 
 # How each family's lists are deleted by those who know it; the others by their own command (`dnf clean all`).
 _COMMANDS = {"apt": ("rm", "-rf", "/var/lib/apt/lists/*")}
@@ -46,32 +47,45 @@ def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
     name = f"{use.manager.name} {use.verb}"
     message = f"`{name}` leaves its package lists in the layer -> delete them in the same RUN with `{command}`"
     saves = layers.saving(build, one, "the package lists")
-    if use.action == "update" and not any(
+    # A later install that needs the lists belongs into the RUN that fetches them.
+    last = index
+    reader, needs = _reader(build, stage, last, one)
+    while needs is not None:
+        why = rewrite.why_not_one(build, index, needs)
+        if needs > stage.last or why:
+            return Finding(span, message, None, saves, (), f"{reader}{f', and {why}' if why else ''}")
+        last = needs
+        reader, needs = _reader(build, stage, last, one)
+    if last == index and use.action == "update" and not any(
         other.command.start > one.start and other.manager.family == use.manager.family for other in layers.uses(run)
     ):
         return Finding(span, message, None, saves, (), f"`{name}` alone installs nothing: join it with the install that needs it")
-    reader, certain = _reader(build, stage, index, one)
-    if certain:
-        return Finding(span, message, None, saves, (), reader)
-    if layers.mount_within(build, index, (one.path,)):
+    if layers.mount_within(build, last, (one.path,)):
         return Finding(span, message, None, saves, (), "a mount lies in the folder")
-    operator = rewrite.joint(build, index)
-    added = rewrite.append_commands(build, index, [rewrite.Added(command)], operator)
+    if last > index and rewrite.merges_suppression(build, index, last):
+        return Finding(span, message, None, saves, (), "a comment switches a check off for an instruction that would go")
+    operator = rewrite.joint(build, last) if last == index else "&&"
+    merged = range(index, last + 1) if last > index else ()
+    added = rewrite.append_commands(build, last, [rewrite.Added(command)], operator, merged)
     if added is None:
         return Finding(span, message, None, saves, (), "nothing can be added to this RUN without a change of meaning")
-    images = (stage, *build.children(stage))
-    fix = Fix(
-        f"add `{command}`",
-        (added,),
-        not reader,
-        f"to agree: {reader}" if reader else "no later command reads the lists, and an update fetches them anew",
-        (AddsCommand(index, None, operator.replace("\n", ";"), words), *(Removes((one.path + "/**",), image.index) for image in images)),
-    )
+    effects: list[Effect] = [MergesRuns(index, second) for second in range(index + 1, last + 1)]
+    effects.append(AddsCommand(last, None, operator.replace("\n", ";"), words))
+    effects += (Removes((one.path + "/**",), image.index) for image in (stage, *build.children(stage)))
+    title, because = f"add `{command}`", "no later command reads the lists, and an update fetches them anew"
+    edits: tuple[Edit, ...] = (added,)
+    if last > index:
+        title = f"merge {last - index + 1} RUNs and add `{command}`"
+        because += "; the same commands run in the same order, and none leaves anything behind in the shell"
+        edits = (*rewrite.merge_runs(build, merged), added)
+        effects.append(Layers(stage.index, index - last))
+        reader = reader or rewrite.may_stay_running(build, index, last)
+    fix = Fix(title, edits, not reader, f"to agree: {reader}" if reader else because, tuple(effects))
     return Finding(span, message, fix, saves)
 
 
-def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, bool]:
-    """Why a later step may read the lists ("" where none does), and whether it certainly does."""
+def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, int | None]:
+    """Why a later step may read the lists ("" where none does), and the index of the instruction that certainly does."""
     assert one.use is not None, "package lists are brought by a package manager"
     family = one.use.manager.family
     for chain in _chains(build, stage, index):
@@ -92,10 +106,10 @@ def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, 
                         perhaps = True
                     elif use.needs_lists and perhaps:
                         line = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
-                        return f"`{use.manager.name} {use.verb}` on line {line} needs them where the update before it does not run", False
+                        return f"`{use.manager.name} {use.verb}` on line {line} needs them where the update before it does not run", None
                     elif use.needs_lists:
                         line = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
-                        return f"`{use.manager.name} {use.verb}` on line {line} still needs them", True
+                        return f"`{use.manager.name} {use.verb}` on line {line} still needs them", later
                 veto = layers.touches(build, later, (one.path,), fetched, (family,))
                 if fetched is not None and veto is None:
                     break
@@ -105,17 +119,17 @@ def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, 
                 # COPY and ADD only write.
                 continue
             if veto is not None:
-                return f"{veto.why}, and it may read them", False
+                return f"{veto.why}, and it may read them", None
     for image in (stage, *build.children(stage)):
         for later in image.indexes:
             instruction = build.instructions[later]
             line = build.syntax.source.line_of(instruction.keyword_span.start)
             if instruction.name == "ONBUILD" and instruction.inner is not None and instruction.inner.name == "RUN":
-                return f"the ONBUILD on line {line} runs in builds on top of this image, and it is not known whether it reads them", False
+                return f"the ONBUILD on line {line} runs in builds on top of this image, and it is not known whether it reads them", None
             if instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK") and one.use.manager.name in instruction.body.text:
-                return f"the {instruction.name} on line {line} names `{one.use.manager.name}`", False
+                return f"the {instruction.name} on line {line} names `{one.use.manager.name}`", None
     taken = layers.copied_from(build, stage, (one.path,))
-    return (f"{taken.why}", False) if taken is not None else ("", False)
+    return (f"{taken.why}", None) if taken is not None else ("", None)
 
 
 def _chains(build: Build, stage: Stage, index: int) -> Iterator[list[int]]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from dfopt import layers, packages, rewrite
+from dfopt import layers, rewrite
 from dfopt.build import Build, Command, Run, Stage, once
 from dfopt.layers import Brought, Cleaning
 from dfopt.rule import AddsCommand, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, MergesRuns, Related
@@ -105,16 +105,16 @@ def _moved(build: Build, stage: Stage, first: int, last: int, group: list[Cleani
     if vetoes:
         # The last step that works with the files, and all before it, become one RUN with the first.
         target = vetoes[-1].instruction
-        if target == last - 1 and _is_all(build, last, group) and not _why_not_one(build, target, last):
+        if target == last - 1 and _is_all(build, last, group) and not rewrite.why_not_one(build, target, last):
             target = last
-        why = _why_not_one(build, first, target)
+        why = rewrite.why_not_one(build, first, target)
         if why:
             certain = [veto for veto in vetoes if veto.certain]
             if certain:
                 return None, f"{certain[-1].why}, and {why}"
             target, agreed = first, vetoes[-1].why
         elif target > first:
-            agreed = _may_stay_running(build, first, target)
+            agreed = rewrite.may_stay_running(build, first, target)
     if layers.mount_within(build, target, paths):
         return None, "what it deletes may lie in a mount of that RUN"
     if target > first and rewrite.merges_suppression(build, first, target):
@@ -236,49 +236,3 @@ def _is_all(build: Build, index: int, group: list[Cleaning]) -> bool:
     """Whether a group is all that its RUN does."""
     run = build.run(index)
     return run is not None and len(run.script.steps) == len(group) and group[-1].words == group[-1].simple.words
-
-
-def _stays(command: Command) -> bool:
-    """Whether a command's program is the system's own, which nothing installs in another folder."""
-    if command.use is not None:
-        return command.use.manager.family in ("apt", "apk", "dnf", "zypper")
-    return packages.touches_only_its_words(command.simple)
-
-
-def _may_stay_running(build: Build, first: int, last: int) -> str:
-    """Which program of the RUNs before the last is not known to end with its RUN, whose processes end with it; "" where all are."""
-    for index in range(first, last):
-        run = build.run(index)
-        for command in run.commands if run is not None else ():
-            known = command.use is not None and command.use.action not in ("run", "build")
-            if run is not None and not known and not packages.touches_only_its_words(command.simple):
-                line = build.syntax.source.line_of(run.span(command.simple.start, command.simple.end).start)
-                return f"`{command.label}` on line {line} may leave a process running, which would go on in the merged RUN"
-    return ""
-
-
-def _why_not_one(build: Build, first: int, last: int) -> str:
-    """Why the instructions `first` to `last` cannot become one RUN; "" where they can."""
-    flags = [flag.text for flag in build.instructions[first].flags]
-    ran: set[str] = set()
-    for index in range(first, last + 1):
-        instruction = build.instructions[index]
-        line = build.syntax.source.line_of(instruction.keyword_span.start)
-        if instruction.name != "RUN":
-            return f"`{instruction.name}` on line {line} stands between"
-        if [flag.text for flag in instruction.flags] != flags:
-            return f"the RUN on line {line} has other flags"
-        why = rewrite.why_not_merged(build, index)
-        if why:
-            return f"the RUN on line {line} cannot be merged: {why}"
-        run = build.run(index)
-        own = {command.name or "" for command in run.commands if not _stays(command)} if run is not None else set()
-        again = sorted(name for name in own & ran if "/" not in name)
-        if again:
-            # A shell keeps the place of a program that it has run (POSIX, hash), though it was installed anew elsewhere.
-            return f"`{again[0]}` on line {line} may be another program than before"
-        ran |= own
-        uses = [command.use for command in run.commands if command.use is not None] if run is not None else []
-        if index > first and any(use.reads_project and use.action in ("run", "build") for use in uses):
-            return f"the RUN on line {line} builds the project, which would be tied to its dependencies"
-    return ""
