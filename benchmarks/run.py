@@ -66,7 +66,9 @@ def measure(tasks: Sequence[Task], rounds: int, folder: str, environment: dict[s
             if number or rounds == 1:  # the first round fills the caches of the operating system
                 seen[task.label].append(one)
     return {
-        label: Cost(statistics.median(one.seconds for one in costs), int(statistics.median(one.memory for one in costs)))
+        label: Cost(
+            statistics.median(one.seconds for one in costs), int(statistics.median(one.memory for one in costs))
+        )
         for label, costs in seen.items()
     }
 
@@ -189,7 +191,11 @@ def table(rows: Sequence[Row]) -> str:
     ]  # fmt: skip
     widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
     lines = [
-        "| " + " | ".join(cell.rjust(width) if 0 < at < 6 else cell.ljust(width) for at, (cell, width) in enumerate(zip(line, widths))) + " |"
+        "| "
+        + " | ".join(
+            cell.rjust(width) if 0 < at < 6 else cell.ljust(width) for at, (cell, width) in enumerate(zip(line, widths))
+        )
+        + " |"
         for line in cells
     ]
     rule = "| " + " | ".join("-" * (width - 1) + (":" if 0 < at < 6 else "-") for at, width in enumerate(widths)) + " |"
@@ -197,7 +203,13 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def shown(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
+    return (
+        f"{seconds:.2f} s"
+        if seconds >= 1
+        else f"{seconds * 1000:.1f} ms"
+        if seconds < 0.1
+        else f"{seconds * 1000:.0f} ms"
+    )
 
 
 def mebibytes(one: Cost) -> str:
@@ -213,7 +225,9 @@ def rows(costs: dict[str, Cost], files: int) -> list[Row]:
         Row("import dfopt", costs["import"]),
         beside("check one file of 40 lines", one, peer("one, hadolint"), 1),
         Row("check 2,000 lines", long, peer("long, hadolint"), "under 1 s", long.seconds < 1),
-        Row("check 20,000 lines", longer, None, "linear: at most 11 x 2,000 lines", longer.seconds <= 11 * long.seconds),
+        Row(
+            "check 20,000 lines", longer, None, "linear: at most 11 x 2,000 lines", longer.seconds <= 11 * long.seconds
+        ),
         Row("fix --diff 2,000 lines", costs["long, fix"]),
     ]
     if many is not None:
@@ -232,7 +246,9 @@ def beside(label: str, ours: Cost, peer: Cost | None, times: int) -> Row:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=21, help="rounds for what takes milliseconds; the rest gets a seventh")
+    parser.add_argument(
+        "--rounds", type=int, default=21, help="rounds for what takes milliseconds; the rest gets a seventh"
+    )
     parser.add_argument("--corpus", type=pathlib.Path, help="the folder that holds `files/`")
     arguments = parser.parse_args()
     many, few = max(1, arguments.rounds), max(1, arguments.rounds // 7)

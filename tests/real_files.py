@@ -5,7 +5,9 @@ import pathlib
 
 import pytest
 
-CORPUS = pathlib.Path(os.environ.get("DFOPT_CORPUS") or pathlib.Path(__file__).resolve().parents[2] / "shared" / "corpus")
+CORPUS = pathlib.Path(
+    os.environ.get("DFOPT_CORPUS") or pathlib.Path(__file__).resolve().parents[2] / "shared" / "corpus"
+)
 WHY = "the corpus is not here; DFOPT_CORPUS may name its folder"
 
 
@@ -13,6 +15,10 @@ def corpus_files() -> list[tuple[str, bytes]]:
     """The name and bytes of every file; skips the calling test where there is no corpus, and fails where it is empty."""
     if not CORPUS.is_dir():
         pytest.skip(WHY)
-    files = [(str(path.relative_to(CORPUS)), path.read_bytes()) for path in sorted((CORPUS / "files").rglob("*")) if path.is_file()]
+    files = [
+        (str(path.relative_to(CORPUS)), path.read_bytes())
+        for path in sorted((CORPUS / "files").rglob("*"))
+        if path.is_file()
+    ]
     assert files, f"no file below {CORPUS}/files"
     return files

@@ -115,7 +115,13 @@ name=$1; mkdir -p /out
     "service": ":\n",
 }
 
-CONTEXT = {"package.json": "manifest\n", "src.js": "source\n", "requirements.txt": "flask\n", "a.txt": "a\n", "sub/b.txt": "b\n"}
+CONTEXT = {
+    "package.json": "manifest\n",
+    "src.js": "source\n",
+    "requirements.txt": "flask\n",
+    "a.txt": "a\n",
+    "sub/b.txt": "b\n",
+}
 
 SHELLS = {"dash": "/bin/dash", "bash": "/bin/bash", "busybox": "/bin/busybox"}
 
@@ -139,7 +145,24 @@ def why_not() -> str:
 def template(folder: pathlib.Path) -> pathlib.Path:
     """The file system that every build starts with: three shells, busybox's applets, and the stand-ins."""
     root = folder / "template"
-    for name in ("bin", "usr/local/bin", "usr/share", "usr/lib", "var/lib/apt/lists", "var/cache/apt/archives", "var/cache/apk", "var/cache/dnf", "etc", "opt", "root", "home", "tmp", "var/tmp", "out", "dev"):
+    for name in (
+        "bin",
+        "usr/local/bin",
+        "usr/share",
+        "usr/lib",
+        "var/lib/apt/lists",
+        "var/cache/apt/archives",
+        "var/cache/apk",
+        "var/cache/dnf",
+        "etc",
+        "opt",
+        "root",
+        "home",
+        "tmp",
+        "var/tmp",
+        "out",
+        "dev",
+    ):
         (root / name).mkdir(parents=True)
     for name in SHELLS:
         program = shutil.which(name)
@@ -181,7 +204,9 @@ def build(text: str, start: pathlib.Path, root: pathlib.Path, shell: str) -> Out
         elif instruction.name == "RUN":
             _inside(root, workdir).mkdir(parents=True, exist_ok=True)
             environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/root"}
-            environment |= {name: value for name, value in {**state.arguments, **state.environment}.items() if value is not None}
+            environment |= {
+                name: value for name, value in {**state.arguments, **state.environment}.items() if value is not None
+            }
             words = list(state.shell) if state.shell else ["/bin/sh", "-c"]
             if instruction.json:
                 command = list(instruction.arguments)
@@ -252,7 +277,12 @@ def _mount(
 
 
 def _unmount(
-    root: pathlib.Path, target: pathlib.Path, saved: pathlib.Path | None, parents: list[pathlib.Path], key: str, caches: dict[str, pathlib.Path]
+    root: pathlib.Path,
+    target: pathlib.Path,
+    saved: pathlib.Path | None,
+    parents: list[pathlib.Path],
+    key: str,
+    caches: dict[str, pathlib.Path],
 ) -> None:
     if key and target.exists():
         kept = pathlib.Path(tempfile.mkdtemp(dir=root.parent)) / "cache"

@@ -107,10 +107,17 @@ def test_nothing_is_known_of_an_unknown_tag(image: str) -> None:
 
 
 def test_variables_workdirs_and_folders() -> None:
-    found = {name: bases.facts(name) for name in ("golang", "rust", "ruby", "perl", "dart", "php", "composer", "debian", "caddy")}
+    found = {
+        name: bases.facts(name)
+        for name in ("golang", "rust", "ruby", "perl", "dart", "php", "composer", "debian", "caddy")
+    }
     known = {name: fact for name, fact in found.items() if fact is not None}
     assert set(known) == set(found)
-    assert known["golang"].variables["GOPATH"] == "/go" and known["golang"].workdir == "/go" and "go" in known["golang"].folders
+    assert (
+        known["golang"].variables["GOPATH"] == "/go"
+        and known["golang"].workdir == "/go"
+        and "go" in known["golang"].folders
+    )
     assert known["rust"].variables["CARGO_HOME"] == "/usr/local/cargo"
     assert known["ruby"].variables["GEM_HOME"] == "/usr/local/bundle" and known["ruby"].variables["BUNDLE_PATH"] is None
     assert known["composer"].variables["COMPOSER_HOME"] is None

@@ -141,7 +141,11 @@ def test_a_reference_has_its_instruction_and_place() -> None:
     build = read("FROM a AS x\nFROM b\nRUN --mount=target=/y,from=x \\\n --mount=from=i a\nCOPY --from=x a b\n")
     assert [[one.text for one in build.references_of(index)] for index in range(4)] == [[], [], ["x", "i"], ["x"]]
     text = build.syntax.source.text
-    assert [text[slice(*one.span)] for one in build.references] == ["--mount=target=/y,from=x", "--mount=from=i", "--from=x"]
+    assert [text[slice(*one.span)] for one in build.references] == [
+        "--mount=target=/y,from=x",
+        "--mount=from=i",
+        "--from=x",
+    ]
     assert [one.instruction for one in build.users(build.stages[0])] == [2, 3]
 
 
@@ -156,7 +160,9 @@ def test_named_contexts_come_before_images_and_stages() -> None:
 
 
 def test_names_are_all_that_stands_for_something() -> None:
-    build = read("FROM Img AS One\nFROM docker.io/library/two:latest\nCOPY --from=Three a b\nRUN --mount=from=four a\n", "Five")
+    build = read(
+        "FROM Img AS One\nFROM docker.io/library/two:latest\nCOPY --from=Three a b\nRUN --mount=from=four a\n", "Five"
+    )
     assert {"img", "one", "two", "three", "four", "five"} <= build.names()
     assert "assembly" not in build.names()
 
@@ -218,7 +224,10 @@ def test_a_file_without_stages() -> None:
 # ------------------------------------------------------------------------------------------------------- variables
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.dictionaries(st.sampled_from("abc"), st.none() | st.sampled_from("12")))), st.booleans())
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.dictionaries(st.sampled_from("abc"), st.none() | st.sampled_from("12")))),
+    st.booleans(),
+)
 def test_variables_are_as_copied_dictionaries(steps: list[tuple[int, dict[str, str | None]]], is_open: bool) -> None:
     start: dict[str, str | None] = {"a": "0"}
     versions = [(Variables(start, is_open), start)]
@@ -282,8 +291,13 @@ def test_an_unknown_key_makes_all_unknown() -> None:
 
 
 def test_arguments_are_seen_where_they_are_declared_and_in_stages_from_there() -> None:
-    build = read("ARG A=1\nFROM scratch AS x\nENV B=${A:-no}\nARG A\nENV C=${A:-no}\nFROM x\nENV D=${A:-no}\nFROM scratch\nENV E=${A:-no}${TARGETOS}\n")
-    values = {name: state.environment[name] for state, name in zip(map(build.after, [*[build.stages[1]] * 3, build.stages[2]]), "BCDE", strict=True)}
+    build = read(
+        "ARG A=1\nFROM scratch AS x\nENV B=${A:-no}\nARG A\nENV C=${A:-no}\nFROM x\nENV D=${A:-no}\nFROM scratch\nENV E=${A:-no}${TARGETOS}\n"
+    )
+    values = {
+        name: state.environment[name]
+        for state, name in zip(map(build.after, [*[build.stages[1]] * 3, build.stages[2]]), "BCDE", strict=True)
+    }
     assert values == {"B": "no", "C": None, "D": None, "E": "no"}
 
 
@@ -347,7 +361,9 @@ def test_workdir(text: str, expected: str | None) -> None:
 
 
 def test_user_and_shell_go_on_in_stages_from_there() -> None:
-    build = read('FROM debian AS a\nENV U=me\nUSER "$U":1\nSHELL ["bash", "-c"]\nWORKDIR /a\nRUN x\nFROM a\nRUN y\nARG Q\nUSER $Q\nFROM debian\nRUN z\n')
+    build = read(
+        'FROM debian AS a\nENV U=me\nUSER "$U":1\nSHELL ["bash", "-c"]\nWORKDIR /a\nRUN x\nFROM a\nRUN y\nARG Q\nUSER $Q\nFROM debian\nRUN z\n'
+    )
     assert build.state(2).user == "root" and build.state(3).user == "me:1"
     assert (build.state(7).user, build.state(7).shell, build.state(7).workdir) == ("me:1", ("bash", "-c"), "/a")
     assert build.after(build.stages[1]).user is None
@@ -399,7 +415,9 @@ def test_copy_where_the_working_directory_is_not_known() -> None:
 
 
 def test_copy_has_flags_origin_and_heredocs() -> None:
-    build = read("FROM a AS x\nFROM scratch\nCOPY --link --chown=1:2 --from=x a b\nCOPY <<E1 f <<'E2' /d/\none\nE1\ntwo\nE2\n")
+    build = read(
+        "FROM a AS x\nFROM scratch\nCOPY --link --chown=1:2 --from=x a b\nCOPY <<E1 f <<'E2' /d/\none\nE1\ntwo\nE2\n"
+    )
     copy = build.copy(2)
     assert copy is not None and copy.flags == {"link": "true", "chown": "1:2", "from": "x"}
     assert copy.origin is not None and copy.origin.stage == 0
@@ -409,7 +427,14 @@ def test_copy_has_flags_origin_and_heredocs() -> None:
 
 def test_absolute() -> None:
     build = read("FROM scratch\nWORKDIR /w\nRUN x\n")
-    assert [build.absolute(path, 2) for path in (None, "a/", "/a/b/..", "", "../..", ".")] == [None, "/w/a/", "/a", "/w/", "/", "/w/"]
+    assert [build.absolute(path, 2) for path in (None, "a/", "/a/b/..", "", "../..", ".")] == [
+        None,
+        "/w/a/",
+        "/a",
+        "/w/",
+        "/",
+        "/w/",
+    ]
     windows = read("# escape=`\nFROM a\nWORKDIR /w\nRUN x\n")
     assert [windows.absolute(path, 2) for path in ("C:/a", "a\\b", "/a")] == [None, None, "/a"]
 
@@ -452,7 +477,9 @@ def commands(build: Build, index: int) -> list[str | None]:
 
 
 def test_scripts_of_run() -> None:
-    build = read('FROM debian\nRUN --network=none a && \\\n  # no\n  b\nRUN ["a"]\nCOPY a b\nRUN <<E\nc\nd\nE\nRUN <<-E\n\te\n\tE\n')
+    build = read(
+        'FROM debian\nRUN --network=none a && \\\n  # no\n  b\nRUN ["a"]\nCOPY a b\nRUN <<E\nc\nd\nE\nRUN <<-E\n\te\n\tE\n'
+    )
     assert commands(build, 1) == ["a", "b"] and build.run(2) is None and build.run(3) is None
     assert commands(build, 4) == ["c", "d"] and commands(build, 5) == ["e"]
     assert build.run(1) is build.run(1)
@@ -551,9 +578,12 @@ WORDS = st.sampled_from(
      "=", "", "scratch", "debian:$A", "\ufeff", "\udc80", "\u00b2"]
 )  # fmt: skip
 KEYWORDS = st.sampled_from(
-    "FROM FROM FROM ARG ENV USER WORKDIR SHELL COPY ADD RUN ONBUILD LABEL CMD E F NO".split() + ["ONBUILD ENV", "ONBUILD COPY", "ONBUILD FROM"]
+    "FROM FROM FROM ARG ENV USER WORKDIR SHELL COPY ADD RUN ONBUILD LABEL CMD E F NO".split()
+    + ["ONBUILD ENV", "ONBUILD COPY", "ONBUILD FROM"]
 )
-LINES = st.lists(st.tuples(KEYWORDS, st.lists(WORDS, max_size=4)).map(lambda pair: " ".join([pair[0], *pair[1]])), max_size=12)
+LINES = st.lists(
+    st.tuples(KEYWORDS, st.lists(WORDS, max_size=4)).map(lambda pair: " ".join([pair[0], *pair[1]])), max_size=12
+)
 
 
 @settings(max_examples=300)
@@ -564,7 +594,11 @@ def test_nothing_raises(text: str, contexts: list[str]) -> None:
 
 def corpus() -> Iterator[tuple[str, bytes]]:
     folder = CORPUS / "files"
-    found = sorted(path for path in (folder if folder.is_dir() else CORPUS).rglob("*") if path.is_file() and path.suffix not in (".gz", ".json", ".md"))
+    found = sorted(
+        path
+        for path in (folder if folder.is_dir() else CORPUS).rglob("*")
+        if path.is_file() and path.suffix not in (".gz", ".json", ".md")
+    )
     if not found:
         pytest.skip(f"there is no corpus at {CORPUS}")
     for path in found:
@@ -578,7 +612,16 @@ def test_nothing_raises_on_the_corpus() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["ENV A{0}=$A{1}x B=$A{0}", "ENV A=$A", "ARG A{0}", "ENV A=1\nARG A", "WORKDIR a{0}", "RUN a{0}", "COPY --from=a{0} a b", "ONBUILD ENV A{0}=1"],
+    [
+        "ENV A{0}=$A{1}x B=$A{0}",
+        "ENV A=$A",
+        "ARG A{0}",
+        "ENV A=1\nARG A",
+        "WORKDIR a{0}",
+        "RUN a{0}",
+        "COPY --from=a{0} a b",
+        "ONBUILD ENV A{0}=1",
+    ],
 )
 def test_time_is_linear(line: str) -> None:
     syntax = parse(Source("FROM debian\n" + "".join(line.format(at, at - 1) + "\n" for at in range(5000))))
@@ -624,7 +667,9 @@ def differences(build: Build, stage: Stage, buildkit: StageState) -> list[str]:
         if name not in state.environment or (state.environment.sets(name) and name not in buildkit.environment):
             found.append(f"{name} is set by one in the image")
         elif state.environment[name] is not None and state.environment[name] != buildkit.environment[name]:
-            found.append(f"{name} is {state.environment[name]!r} in the image, to BuildKit {buildkit.environment[name]!r}")
+            found.append(
+                f"{name} is {state.environment[name]!r} in the image, to BuildKit {buildkit.environment[name]!r}"
+            )
     if state.user is not None and state.user != (buildkit.user or "root"):
         found.append(f"user {state.user!r}, to BuildKit {buildkit.user!r}")
     if state.workdir is not None and state.workdir != "/" + posixpath.normpath(buildkit.workdir or "/").lstrip("/"):
@@ -635,7 +680,11 @@ def differences(build: Build, stage: Stage, buildkit: StageState) -> list[str]:
     theirs = set(map(normal, buildkit.images))
     # A FROM with a variable may name every stage, or any image, such as one that is the default of an ARG.
     top = build.syntax.source.text[: build.instructions[build.stages[0].first].span.start]
-    named = {normal(stage.base.text) for stage in build.stages if stage.base.kind == "image" and normal(stage.base.text) not in top}
+    named = {
+        normal(stage.base.text)
+        for stage in build.stages
+        if stage.base.kind == "image" and normal(stage.base.text) not in top
+    }
     if images != theirs if complete else not theirs & named <= images:
         found.append(f"images {sorted(images)}, to BuildKit {sorted(theirs)}")
     return found
@@ -644,7 +693,11 @@ def differences(build: Build, stage: Stage, buildkit: StageState) -> list[str]:
 def prefixes(text: str) -> Iterator[Build]:
     """The file cut off behind each of its stages."""
     whole = parse(Source(text))
-    ends = [before.span.end for before, after in zip(whole.instructions, whole.instructions[1:], strict=False) if after.name == "FROM"]
+    ends = [
+        before.span.end
+        for before, after in zip(whole.instructions, whole.instructions[1:], strict=False)
+        if after.name == "FROM"
+    ]
     for end in [*ends, len(text)]:
         build = Build(parse(Source(text[:end])))
         if build.stages:
@@ -669,7 +722,9 @@ def no_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bases, "facts", lambda image, unknown_tag=False: None)
 
 
-VALUES = st.sampled_from(["1", "$A", "${B:-x}$C", "'$A'", '"a $B"', "${A+y}", "${C:+z}", "\\$A", "${A#1}", "${B/1/2}", "$BASE", ""])
+VALUES = st.sampled_from(
+    ["1", "$A", "${B:-x}$C", "'$A'", '"a $B"', "${A+y}", "${C:+z}", "\\$A", "${A#1}", "${B/1/2}", "$BASE", ""]
+)
 PATHS = st.sampled_from(["/a/", "b", "../c", "/d//e", "$A", ".", "/$B", "'f g'", "//h"])
 NAME = st.sampled_from("ABC")
 STAGES = st.sampled_from(["one", "two", "three"])

@@ -46,7 +46,9 @@ ENTRYPOINT ["run"]
 
 
 def rule(code: str, check: Callable[[Build, Given], Iterator[Finding]], severity: str = "warning") -> Rule:
-    return Rule(Info(code, f"rule-{code.lower()}", severity, True, "0.1.0", (), (), "a rule of the tests", "safe"), check)
+    return Rule(
+        Info(code, f"rule-{code.lower()}", severity, True, "0.1.0", (), (), "a rule of the tests", "safe"), check
+    )
 
 
 def replacing(old: str, new: str, *effects: Effect, safe: bool = True, code: str = "DF999") -> Rule:
@@ -56,7 +58,9 @@ def replacing(old: str, new: str, *effects: Effect, safe: bool = True, code: str
         at = build.syntax.source.text.find(old)
         if at >= 0:
             span = Span(at, at + len(old))
-            yield Finding(span, f"`{old}` is there -> `{new}`", Fix("replace", (Edit(span, new),), safe, "test", effects))
+            yield Finding(
+                span, f"`{old}` is there -> `{new}`", Fix("replace", (Edit(span, new),), safe, "test", effects)
+            )
 
     return rule(code, check)
 
@@ -129,7 +133,9 @@ def test_a_declared_effect_that_is_not_made_is_a_lie_too(effect: Effect) -> None
 def test_what_is_declared_is_made() -> None:
     build = Build(parse(Source(TEXT)))
     run = next(index for index, one in enumerate(build.instructions) if one.name == "RUN")
-    result = fix(Source(TEXT), [replacing("second two", "second two && third 3", AddsCommand(run, None, "&&", ("third", "3")))])
+    result = fix(
+        Source(TEXT), [replacing("second two", "second two && third 3", AddsCommand(run, None, "&&", ("third", "3")))]
+    )
     # The text comes again and again, so the rule does not rest, which is a fault of its own.
     assert result.faults
     result = fix(Source(TEXT), [replacing("second two", "second deux", _drop(build, run), _add(run))])
@@ -147,7 +153,14 @@ def _add(run: int) -> Effect:
 
 
 def test_white_space_and_layout_may_change() -> None:
-    result = fix(Source(TEXT), [replacing("first one && \\\n    # in between\n    second two", "first   one \\\n  # in between\n  && second two")])
+    result = fix(
+        Source(TEXT),
+        [
+            replacing(
+                "first one && \\\n    # in between\n    second two", "first   one \\\n  # in between\n  && second two"
+            )
+        ],
+    )
     assert "\n  && second two" in result.source.text
     assert not result.faults
 
@@ -213,17 +226,28 @@ def test_a_foreign_frontend_is_checked_and_not_fixed(first: str) -> None:
     assert result.report.locked
 
 
-@pytest.mark.parametrize("first", ["docker/dockerfile", "docker.io/docker/dockerfile:1.7-labs", "docker/dockerfile-upstream:master"])
+@pytest.mark.parametrize(
+    "first", ["docker/dockerfile", "docker.io/docker/dockerfile:1.7-labs", "docker/dockerfile-upstream:master"]
+)
 def test_dockers_own_frontends_are_known(first: str) -> None:
     text = f"# syntax={first}\n" + TEXT.partition("\n")[2]
     assert fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")]).source.text != text
 
 
 @pytest.mark.parametrize(
-    "line", ["FROM {{ base }}", "COPY {% if x %}a{% endif %} /a", "FROM <%= base %>", "WORKDIR @@HOME@@", "RUN pip install x=={{ v }}"]
+    "line",
+    [
+        "FROM {{ base }}",
+        "COPY {% if x %}a{% endif %} /a",
+        "FROM <%= base %>",
+        "WORKDIR @@HOME@@",
+        "RUN pip install x=={{ v }}",
+    ],
 )
 def test_a_template_is_checked_and_not_fixed(line: str) -> None:
-    text = TEXT.replace("FROM base\n", f"FROM base\n{line}\n") if not line.startswith("FROM") else line + "\nEXPOSE 80\n"
+    text = (
+        TEXT.replace("FROM base\n", f"FROM base\n{line}\n") if not line.startswith("FROM") else line + "\nEXPOSE 80\n"
+    )
     result = fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")])
     assert result.source.text == text
 
@@ -335,8 +359,12 @@ def test_an_unused_comment_points_at_the_entry() -> None:
 
 def test_severities_are_set_by_code_and_name() -> None:
     text = "FROM a\nRUN bad\n"
-    assert [one.severity for one in check(Source(text), [on("bad")], severities={"DF999": "error"}).diagnostics] == ["error"]
-    assert [one.severity for one in check(Source(text), [on("bad")], severities={"rule-df999": "info"}).diagnostics] == ["info"]
+    assert [one.severity for one in check(Source(text), [on("bad")], severities={"DF999": "error"}).diagnostics] == [
+        "error"
+    ]
+    assert [
+        one.severity for one in check(Source(text), [on("bad")], severities={"rule-df999": "info"}).diagnostics
+    ] == ["info"]
     assert check(Source(text), [on("bad")], severities={"DF999": "off"}).diagnostics == ()
 
 

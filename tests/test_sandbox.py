@@ -51,7 +51,14 @@ _FIRST = {
     "alpine": "RUN apk update && apk add curl\n",
     "fedora": "RUN dnf install -y curl\n",
 }
-_NESTED = ("(%s && %s)", "{ %s; %s; }", "if %s; then %s; fi", "if [ -e /opt/a.deb ]; then %s; else %s; fi", "%s || %s", "for i in 1 2; do %s && %s; done")
+_NESTED = (
+    "(%s && %s)",
+    "{ %s; %s; }",
+    "if %s; then %s; fi",
+    "if [ -e /opt/a.deb ]; then %s; else %s; fi",
+    "%s || %s",
+    "for i in 1 2; do %s && %s; done",
+)
 _BETWEEN = (
     "ENV A=env", "ENV HOME=/home", "ENV PIP_NO_CACHE_DIR=1", "ENV PIP_CACHE_DIR=/opt/pc", "ARG B", "ENV LANG=C", "WORKDIR /opt", "WORKDIR /tmp/w", "WORKDIR /app",
     "WORKDIR sub", "COPY . .", "COPY a.txt /opt/", "COPY package.json ./", "COPY a.txt /tmp/t.tgz", "COPY . /app", "COPY sub /opt/sub",
@@ -96,7 +103,11 @@ class _Writer:
         indent = chance.choice(("    ", "  ", "\t"))
         for command in commands[1:]:
             joint = operator if chance.random() < 0.93 else chance.choice(("&&", ";", "||"))
-            comment = chance.choice((f"{indent}# why\n", "# at the margin\n", f"{indent}#\n{indent}# box\n")) if chance.random() < 0.2 else ""
+            comment = (
+                chance.choice((f"{indent}# why\n", "# at the margin\n", f"{indent}#\n{indent}# box\n"))
+                if chance.random() < 0.2
+                else ""
+            )
             if style > 3:
                 text += f"; {command}" if joint == ";" else f" {joint} {command}"
             elif joint == ";":
@@ -111,8 +122,13 @@ class _Writer:
 
     def text(self) -> str:
         chance = self.chance
-        text = chance.choice(("", "", "", "# syntax=docker/dockerfile:1\n", "# head\n\n")) + f"FROM {chance.choice(_BASES[self.family])}\n"
-        fetch = "RUN curl -o /opt/a.deb https://x/a && curl -o /tmp/t.tgz https://x/t && curl -o /opt/req.txt https://x/r\n"
+        text = (
+            chance.choice(("", "", "", "# syntax=docker/dockerfile:1\n", "# head\n\n"))
+            + f"FROM {chance.choice(_BASES[self.family])}\n"
+        )
+        fetch = (
+            "RUN curl -o /opt/a.deb https://x/a && curl -o /tmp/t.tgz https://x/t && curl -o /opt/req.txt https://x/r\n"
+        )
         text += chance.choice(("", fetch, _FIRST[self.family], "COPY . .\n"))
         for _ in range(chance.randrange(2, 8)):
             text += self.run() if chance.random() < 0.72 else chance.choice(_BETWEEN) + "\n"
@@ -126,7 +142,9 @@ class _Writer:
 def _pattern(glob: str) -> re.Pattern[str]:
     """A path of an effect as a regular expression: `P/**` is all below P, `*` stays within a component."""
     pieces = re.split(r"(/\*\*|\*|\?)", glob)
-    return re.compile("".join({"/**": "/.+", "*": "[^/]*", "?": "[^/]"}.get(piece, re.escape(piece)) for piece in pieces))
+    return re.compile(
+        "".join({"/**": "/.+", "*": "[^/]*", "?": "[^/]"}.get(piece, re.escape(piece)) for piece in pieces)
+    )
 
 
 def _uncovered(before: sandbox.Outcome, after: sandbox.Outcome, patterns: list[re.Pattern[str]]) -> list[str]:
@@ -170,7 +188,12 @@ def test_fixed_files_build_the_same(start: pathlib.Path, tmp_path: pathlib.Path)
             if not before.good:
                 break
             after = _built(result.source.text, start, tmp_path, _SHELLS[writer.family])
-            effects = [effect for applied in result.applied for effect in applied.effects if isinstance(effect, Removes | Adds | Changes)]
+            effects = [
+                effect
+                for applied in result.applied
+                for effect in applied.effects
+                if isinstance(effect, Removes | Adds | Changes)
+            ]
             patterns = [_pattern(path) for effect in effects for path in effect.paths]
             found = _uncovered(before, after, patterns) if after.good else ["it fails to build now"]
             if found:

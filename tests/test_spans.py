@@ -59,7 +59,9 @@ def broken(text: str, chance: random.Random, newline: str) -> str:
         for word in words[1:]:
             if chance.random() < 0.4 and words[0] not in ("FROM",):
                 comment = f"{newline}{chance.choice(['', '  ', chr(9)])}# a comment \\" if chance.random() < 0.3 else ""
-                pieces.append(f" \\{chance.choice(['', ' ', chr(9)])}{comment}{newline}{chance.choice(['', '    ', chr(9)])}{word}")
+                pieces.append(
+                    f" \\{chance.choice(['', ' ', chr(9)])}{comment}{newline}{chance.choice(['', '    ', chr(9)])}{word}"
+                )
             else:
                 pieces.append(" " + word)
         lines.append("".join(pieces))

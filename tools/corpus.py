@@ -29,7 +29,14 @@ from dfopt.source import Source, encode  # noqa: E402
 from dfopt.syntax import parse  # noqa: E402
 
 POLICIES = (Given(), Given(cache="mount"), Given(cache="clean", assembly="always"))
-ZERO = ("crashes", "refused by BuildKit after a fix", "lost comments", "changed on a second run", "faults of rules", "refused files changed")
+ZERO = (
+    "crashes",
+    "refused by BuildKit after a fix",
+    "lost comments",
+    "changed on a second run",
+    "faults of rules",
+    "refused files changed",
+)
 
 
 class Tally:
@@ -95,7 +102,13 @@ def comments(data: bytes) -> collections.Counter[bytes]:
     return collections.Counter(line.strip() for line in data.split(b"\n") if line.strip().startswith(b"#"))
 
 
-def run(files: list[tuple[str, bytes]], rules: tuple[Rule, ...], unsafe: bool, given: Given, judge: "buildkit_oracle.Oracle | None") -> Tally:
+def run(
+    files: list[tuple[str, bytes]],
+    rules: tuple[Rule, ...],
+    unsafe: bool,
+    given: Given,
+    judge: "buildkit_oracle.Oracle | None",
+) -> Tally:
     tally = Tally()
     for name, data in files:
         tally.files += 1
@@ -107,7 +120,13 @@ def run(files: list[tuple[str, bytes]], rules: tuple[Rule, ...], unsafe: bool, g
 
 
 def one_file(
-    tally: Tally, name: str, data: bytes, rules: tuple[Rule, ...], unsafe: bool, given: Given, judge: "buildkit_oracle.Oracle | None"
+    tally: Tally,
+    name: str,
+    data: bytes,
+    rules: tuple[Rule, ...],
+    unsafe: bool,
+    given: Given,
+    judge: "buildkit_oracle.Oracle | None",
 ) -> None:
     source = Source.from_bytes(data, name)
     result = engine.fix(source, rules, given, {}, unsafe)
@@ -163,7 +182,9 @@ def opaque(files: list[tuple[str, bytes]]) -> tuple[int, int, collections.Counte
 
 
 def show(title: str, tally: Tally, reasons: int) -> bool:
-    print(f"\n{title}: {tally.files} files, {tally.changed} changed, {tally.refused} that BuildKit refuses, {tally.locked} not rewritten (frontend, template)")
+    print(
+        f"\n{title}: {tally.files} files, {tally.changed} changed, {tally.refused} that BuildKit refuses, {tally.locked} not rewritten (frontend, template)"
+    )
     print("  " + ", ".join(f"{kind}: {tally.zero[kind]}" for kind in ZERO))
     for name in sorted(tally.found):
         print(f"  {name:24} {tally.found[name]:5} found {tally.fixed[name]:5} fixed")
@@ -204,7 +225,9 @@ def main() -> int:
     total, unread, why = opaque(originals)
     foreign = sum(count for reason, count in why.items() if "Windows" in reason or "a shell" in reason)
     share = 100 * (unread - foreign) / max(total - foreign, 1)
-    print(f"\nRUNs in shell form: {total}; of Windows and of shells that are no Bourne shell: {foreign}; of the others not read: {unread - foreign} ({share:.2f} %)")
+    print(
+        f"\nRUNs in shell form: {total}; of Windows and of shells that are no Bourne shell: {foreign}; of the others not read: {unread - foreign} ({share:.2f} %)"
+    )
     for reason, count in why.most_common():
         print(f"    {count:5}  {reason}")
     print(f"\nCPU time: {time.process_time() - started:.0f} s; {'all as it must be' if good else 'NOT as it must be'}")

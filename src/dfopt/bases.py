@@ -93,7 +93,18 @@ _ONE_DISTRIBUTION = frozenset(
 )  # fmt: skip
 
 # Tags of these images run as another user, have other variables or have no shell at all ...
-_UNKNOWN_TAGS = ("windows", "nanoserver", "chiseled", "distroless", "rootless", "unprivileged", "onbuild", "-extra", "builder", "-bin")
+_UNKNOWN_TAGS = (
+    "windows",
+    "nanoserver",
+    "chiseled",
+    "distroless",
+    "rootless",
+    "unprivileged",
+    "onbuild",
+    "-extra",
+    "builder",
+    "-bin",
+)
 
 # ... so that of these an unknown tag says nothing.
 _BY_TAG = ("docker", "composer", "caddy", "mcr.microsoft.com/dotnet/")
@@ -131,7 +142,11 @@ def facts(image: str, unknown_tag: bool = False) -> Base | None:
     distribution: str | None = _DISTRIBUTIONS.get(repository)
     # A digest alone may be any tag's.
     unknown_tag = unknown_tag or ("@" in image and not tag)
-    if distribution is None or any(word in tag for word in _UNKNOWN_TAGS) or (unknown_tag and repository.startswith(_BY_TAG)):
+    if (
+        distribution is None
+        or any(word in tag for word in _UNKNOWN_TAGS)
+        or (unknown_tag and repository.startswith(_BY_TAG))
+    ):
         return None
     if repository not in _ONE_DISTRIBUTION:
         default = None if unknown_tag or repository in _NO_DEFAULT else distribution

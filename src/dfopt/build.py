@@ -259,7 +259,19 @@ class Stage:
     name where that holds a variable; `needs` are these and the stages that it copies from or mounts.
     """
 
-    __slots__ = ("index", "name", "name_span", "base", "image", "platform", "first", "last", "parents", "needs", "facts")
+    __slots__ = (
+        "index",
+        "name",
+        "name_span",
+        "base",
+        "image",
+        "platform",
+        "first",
+        "last",
+        "parents",
+        "needs",
+        "facts",
+    )
 
     def __init__(self, index: int, name: str, name_span: Span | None, base: Reference, image: str | None,
                  platform: str | None, first: int, parents: tuple[int, ...], facts: bases.Base | None) -> None:  # fmt: skip
@@ -281,7 +293,9 @@ class Stage:
         return range(self.first, self.last + 1)
 
 
-def once(function: "Callable[Concatenate[Build, Arguments], Result]") -> "Callable[Concatenate[Build, Arguments], Result]":
+def once(
+    function: "Callable[Concatenate[Build, Arguments], Result]",
+) -> "Callable[Concatenate[Build, Arguments], Result]":
     """A function of a build and of places in it, computed once for each: several rules ask, and some in loops. Nobody may
     change what it gives."""
 
@@ -371,7 +385,9 @@ class Build:
 
     def users(self, stage: Stage) -> list[Reference]:
         """What copies from or mounts this stage."""
-        return [reference for reference in self.references if reference.kind == "stage" and reference.stage == stage.index]
+        return [
+            reference for reference in self.references if reference.kind == "stage" and reference.stage == stage.index
+        ]
 
     @once
     def is_shipped(self, stage: Stage) -> bool:
@@ -432,9 +448,7 @@ class Build:
     def mounts(self, index: int) -> list[tuple[Flag, dict[str, str]]]:
         """The `--mount` flags of a RUN with their options by BuildKit's full names (`type`, `target`, `source`, `from` ...)."""
         return [
-            (flag, mount_options(flag.value or ""))
-            for flag in self.instructions[index].flags
-            if flag.name == "mount"
+            (flag, mount_options(flag.value or "")) for flag in self.instructions[index].flags if flag.name == "mount"
         ]
 
     def stage(self, index: int) -> Stage | None:
@@ -523,7 +537,9 @@ class Build:
         else:
             is_scratch = base.kind == "scratch"
             shells = {self._finals[parent].shell for parent in parents} - {None}
-            shells.update(inner.arguments for parent in parents for _, inner in self._onbuild(parent) if inner.name == "SHELL")
+            shells.update(
+                inner.arguments for parent in parents for _, inner in self._onbuild(parent) if inner.name == "SHELL"
+            )
             # BuildKit sets PATH where the image has none (dockerfile2llb, dispatchStages).
             state = State(
                 Variables({"PATH": None} if is_scratch else facts.variables if facts else {}, not is_scratch),

@@ -352,8 +352,15 @@ def named(build: Build, index: int, paths: tuple[str, ...], since: int = -1, mou
             continue
         if use is not None:
             # `npm cache verify`, `pip cache list`: what they say hangs on what is there.
-            if use.verb.startswith("cache") and use.action in ("query", "other") and any(
-                layers.overlaps(path, other) for _, path in places(build, index, use, use.manager.caches) if path for other in paths
+            if (
+                use.verb.startswith("cache")
+                and use.action in ("query", "other")
+                and any(
+                    layers.overlaps(path, other)
+                    for _, path in places(build, index, use, use.manager.caches)
+                    if path
+                    for other in paths
+                )
             ):
                 place = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
                 return f"`{label(use)}` on line {place} looks into it"

@@ -56,7 +56,9 @@ def read_head(name: str, lines: Iterable[str]) -> Info:
                 continue
             key, colon, value = line.partition(":")
             if not colon or key not in _KEYS or key in values:
-                raise ValueError(f"rules/{name}.md:{number}: `{line}` is no head line -> one each of {', '.join(_KEYS)}")
+                raise ValueError(
+                    f"rules/{name}.md:{number}: `{line}` is no head line -> one each of {', '.join(_KEYS)}"
+                )
             values[key] = value.strip()
         elif line.startswith("# "):
             summary = line[2:].strip()

@@ -92,7 +92,11 @@ def check(source: Source, rules: Iterable[Rule], given: Given = Given(), severit
 
 
 def fix(
-    source: Source, rules: Iterable[Rule], given: Given = Given(), severities: Mapping[str, str] = {}, unsafe: bool = False
+    source: Source,
+    rules: Iterable[Rule],
+    given: Given = Given(),
+    severities: Mapping[str, str] = {},
+    unsafe: bool = False,
 ) -> Fixed:
     """Make the safe fixes (with `unsafe` all) of `rules` until nothing changes.
 
@@ -177,7 +181,11 @@ def _report(
 def _doubtful(syntax: Syntax) -> list[Instruction]:
     """The instructions that go on over an empty line: a forgotten continuation may have swallowed what follows, so nobody
     rewrites them."""
-    return [one for one in syntax.instructions if any(one.span.start <= problem.span.start < one.span.end for problem in syntax.problems)]
+    return [
+        one
+        for one in syntax.instructions
+        if any(one.span.start <= problem.span.start < one.span.end for problem in syntax.problems)
+    ]
 
 
 def _diagnostic(rule: Rule, severity: str, finding: Finding, locked: str, doubtful: list[Instruction]) -> Diagnostic:
@@ -187,7 +195,10 @@ def _diagnostic(rule: Rule, severity: str, finding: Finding, locked: str, doubtf
         fix, refusal = None, locked
     for start, end in (edit.span for edit in finding.fix.edits) if finding.fix is not None else ():
         if any(start < one.span.end and one.span.start < max(end, start + 1) for one in doubtful):
-            fix, refusal = None, "an instruction that it would change goes on over an empty line and may have swallowed another"
+            fix, refusal = (
+                None,
+                "an instruction that it would change goes on over an empty line and may have swallowed another",
+            )
     return Diagnostic(
         info.code, info.name, severity, finding.span, finding.message, fix, finding.saves, finding.related, refusal
     )
@@ -253,7 +264,9 @@ def _suppress(
             for name, place in zip(ignore.names, ignore.places):
                 if (number, name) not in used and name in ran:
                     written = syntax.source.text[place.start : place.end]
-                    kept.append(_unused(place, f"`{written}` has no finding here -> remove it from the comment", severity))
+                    kept.append(
+                        _unused(place, f"`{written}` has no finding here -> remove it from the comment", severity)
+                    )
     return kept
 
 
@@ -395,5 +408,3 @@ def _comments(syntax: Syntax) -> list[str]:
         if stripped.startswith("#"):
             found.append(stripped)
     return found
-
-

@@ -123,13 +123,21 @@ def covers(pattern: str, path: str) -> bool:
 
 
 # Folders that are links on many systems: a merged /usr, and the Filesystem Hierarchy Standard's /var/run and /var/lock.
-_LINKS = {"/var/run": "/run", "/var/lock": "/run/lock", "/bin": "/usr/bin", "/sbin": "/usr/sbin", "/lib": "/usr/lib", "/lib64": "/usr/lib64"}
+_LINKS = {
+    "/var/run": "/run",
+    "/var/lock": "/run/lock",
+    "/bin": "/usr/bin",
+    "/sbin": "/usr/sbin",
+    "/lib": "/usr/lib",
+    "/lib64": "/usr/lib64",
+}
 
 
 def overlaps(one: str, other: str) -> bool:
     """Whether two paths or globs may name the same file, or one a folder above the other."""
     return all(
-        _matches(first, second) or _matches(second, first) for first, second in zip(_components(one), _components(other))
+        _matches(first, second) or _matches(second, first)
+        for first, second in zip(_components(one), _components(other))
     )
 
 
@@ -235,7 +243,10 @@ def _maybe_cleaned(build: Build, index: int, one: Brought) -> bool:
             continue
         for word in command.simple.words[1:]:
             if path_of(word, state) is None and not word.text.startswith("-"):
-                if tail in run.script.text.replace(run.script.text[one.start : one.end], "") or tail.split("/")[-1] in word.text:
+                if (
+                    tail in run.script.text.replace(run.script.text[one.start : one.end], "")
+                    or tail.split("/")[-1] in word.text
+                ):
                     return True
     return False
 
@@ -256,7 +267,8 @@ def written(build: Build, index: int) -> list[Brought]:
             found += _managed(build, index, use, state)
         elif "substitution" not in nesting:
             found += [
-                Brought(index, "download", path, simple.start, simple.end, None) for path in _downloads(simple, state, run)
+                Brought(index, "download", path, simple.start, simple.end, None)
+                for path in _downloads(simple, state, run)
             ]
     return found
 
@@ -320,13 +332,19 @@ def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
         if text is None:
             continue
         target: str | None = None
-        if text in flags or (text.startswith("-") and not text.startswith("--") and text.endswith(flags[0][1]) and len(text) > 2):
+        if text in flags or (
+            text.startswith("-") and not text.startswith("--") and text.endswith(flags[0][1]) and len(text) > 2
+        ):
             target = absolute(words[position + 1]) if position + 1 < len(words) else None
         elif text.startswith(flags[1] + "="):
             value = text.partition("=")[2]
             target = value if value.startswith("/") else None
-        elif (name == "wget" or any((other.value or "") in ("-O", "--remote-name", "-LO", "-fsSLO", "-sSLO", "-OL") for other in words)) and (
-            text.startswith(("http://", "https://", "ftp://")) and not any((other.value or "").startswith(flags) for other in words)
+        elif (
+            name == "wget"
+            or any((other.value or "") in ("-O", "--remote-name", "-LO", "-fsSLO", "-sSLO", "-OL") for other in words)
+        ) and (
+            text.startswith(("http://", "https://", "ftp://"))
+            and not any((other.value or "").startswith(flags) for other in words)
         ):
             base = posixpath.basename(text.partition("?")[0])
             if base and not moved and state.workdir:
@@ -367,7 +385,9 @@ def _tops(steps: Iterable[Step]) -> Iterator[tuple[int, Simple]]:
                 yield number, command
 
 
-def _cleaning(command: Command, state: State, folder: str | None) -> tuple[tuple[str, ...], bool, tuple[Word, ...]] | None:
+def _cleaning(
+    command: Command, state: State, folder: str | None
+) -> tuple[tuple[str, ...], bool, tuple[Word, ...]] | None:
     simple, _, use = command
     if use is not None:
         if not use.empties:
@@ -375,7 +395,11 @@ def _cleaning(command: Command, state: State, folder: str | None) -> tuple[tuple
         seen = environment(state)
         folders = {folder.path: folder for folder in (*use.manager.caches, *use.manager.lists)}
         located: list[str | None] = [
-            packages.locate(folders[path], state.home, seen, use) if path in folders else path if "{" not in path else None
+            packages.locate(folders[path], state.home, seen, use)
+            if path in folders
+            else path
+            if "{" not in path
+            else None
             for path in use.empties
         ]
         known = tuple(path for path in located if path is not None)
@@ -394,7 +418,9 @@ def _cleaning(command: Command, state: State, folder: str | None) -> tuple[tuple
             and not simple.assignments
             and not simple.redirections
             and words is simple.words
-            and all(set(flag or "") <= set("-rRfv") or flag in ("--recursive", "--force", "--verbose") for flag in flags)
+            and all(
+                set(flag or "") <= set("-rRfv") or flag in ("--recursive", "--force", "--verbose") for flag in flags
+            )
         )
         return tuple(path for path in paths if path is not None), exact and bool(paths), tuple(operands)
     if name == "find" and any(word.value == "-delete" for word in words):
@@ -416,7 +442,14 @@ def _cleaning(command: Command, state: State, folder: str | None) -> tuple[tuple
 _SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
 
 # Only package managers and clean-up commands have business in these.
-_PACKAGE_FOLDERS = ("/var/lib/apt/", "/var/cache/apt/", "/var/cache/apk/", "/var/cache/yum/", "/var/cache/dnf/", "/var/cache/zypp/")
+_PACKAGE_FOLDERS = (
+    "/var/lib/apt/",
+    "/var/cache/apt/",
+    "/var/cache/apk/",
+    "/var/cache/yum/",
+    "/var/cache/dnf/",
+    "/var/cache/zypp/",
+)
 
 
 class Veto(NamedTuple):
@@ -449,10 +482,16 @@ def touches(
         return None
     if instruction.name == "WORKDIR":
         made = build.absolute(build.expand(instruction.arguments[0] if instruction.arguments else "", index), index)
-        if made is None or any(overlaps(path, made) and len(_components(made)) >= len(_components(path)) for path in paths):
+        if made is None or any(
+            overlaps(path, made) and len(_components(made)) >= len(_components(path)) for path in paths
+        ):
             return Veto(index, f"`WORKDIR` on line {line} may make it")
         return None
-    if instruction.name == "ONBUILD" and instruction.inner is not None and instruction.inner.name in ("RUN", "COPY", "ADD"):
+    if (
+        instruction.name == "ONBUILD"
+        and instruction.inner is not None
+        and instruction.inner.name in ("RUN", "COPY", "ADD")
+    ):
         return Veto(index, f"the ONBUILD on line {line} runs in what is built from this", False)
     if instruction.name != "RUN":
         return None
@@ -477,7 +516,9 @@ def touches(
         if before is not None and compound.start >= before:
             continue
         words = compound.words if compound.kind in ("for", "select", "test") else ()
-        why, certain = _words_touch(compound.kind, words, compound.redirections, state, folder, paths, compound.kind != "test")
+        why, certain = _words_touch(
+            compound.kind, words, compound.redirections, state, folder, paths, compound.kind != "test"
+        )
         if why and (found is None or certain):
             place = build.syntax.source.line_of(run.span(compound.start, compound.end).start)
             found = Veto(index, f"{why} on line {place}", certain)
@@ -527,7 +568,9 @@ def _command_touches(
     if use is not None:
         if use.manager.family in families:
             return "", False
-        works_here = use.manager.family not in _SYSTEM and (use.reads_project or use.action not in ("install", "upgrade", "download"))
+        works_here = use.manager.family not in _SYSTEM and (
+            use.reads_project or use.action not in ("install", "upgrade", "download")
+        )
         why, certain = _manager_touches(use, state, paths, private)
         if not why and here and works_here:
             why, certain = where, True
@@ -614,7 +657,11 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
     # What `npm run` and its like do is up to the project's scripts.
     certain = use.action not in ("run", "init")
     for folder in dict.fromkeys((*use.manager.lists, *use.manager.caches)):
-        works = (lists and folder in use.manager.lists) or (caches and folder in use.manager.caches) or folder.path in use.empties
+        works = (
+            (lists and folder in use.manager.lists)
+            or (caches and folder in use.manager.caches)
+            or folder.path in use.empties
+        )
         if not works:
             continue
         place = packages.locate(folder, state.home, seen, use)

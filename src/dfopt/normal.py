@@ -160,7 +160,9 @@ def _step(form: Form, build: Build, index: int, instruction: Instruction) -> Ste
         detail = ("heredoc", first if first.startswith("#!") else "") if heredoc else ""
         return Step(index, "RUN", _prefix(stage), flags, origin, items_of(run.script), _ending(run.script), detail)
     copy = build.copy(index)
-    return Step(index, instruction.name, _copy_prefix(stage, copy, flags), flags, origin, None, "", _copied(instruction, copy))
+    return Step(
+        index, instruction.name, _copy_prefix(stage, copy, flags), flags, origin, None, "", _copied(instruction, copy)
+    )
 
 
 def _copy_prefix(stage: StageForm, copy: Copy | None, flags: list[str]) -> int:
@@ -217,7 +219,16 @@ def apply(effects: Iterable[Effect], form: Form) -> None:
 
 
 # Commands are added before others go, since the one that they stand behind may go too.
-_ORDER = {"AddsWord": 1, "DropsWord": 1, "DropsCommand": 3, "AddsCommand": 2, "MergesRuns": 4, "AddsCopy": 5, "Moves": 6, "Assembles": 7}
+_ORDER = {
+    "AddsWord": 1,
+    "DropsWord": 1,
+    "DropsCommand": 3,
+    "AddsCommand": 2,
+    "MergesRuns": 4,
+    "AddsCopy": 5,
+    "Moves": 6,
+    "Assembles": 7,
+}
 
 
 def _find(form: Form, key: int) -> tuple[StageForm, int]:
@@ -349,7 +360,11 @@ def _assembles(form: Form, effect: Assembles) -> None:
     found = [_find(form, key) for key in effect.steps]
     stage = found[0][0]
     steps = [stage.steps[position] for _, position in found]
-    if len({id(other) for other, _ in found}) > 1 or len(steps) < 2 or [p for _, p in found] != sorted(p for _, p in found):
+    if (
+        len({id(other) for other, _ in found}) > 1
+        or len(steps) < 2
+        or [p for _, p in found] != sorted(p for _, p in found)
+    ):
         raise Broken("the copies of an assembly stand in different stages or out of order")
     owners = {flag for step in steps for flag in step.flags if flag.startswith("--chown=")}
     shares = [sum(flag.startswith("--chown=") for flag in step.flags) for step in steps]

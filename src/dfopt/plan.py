@@ -99,7 +99,9 @@ def _base(settings: Config, wishes: Wishes) -> tuple[Plan, tuple[tuple[Callable[
     except UnknownRule as error:
         if not settings.path:
             raise
-        raise ConfigError(f"{config.shown(settings.path)}:{config.line_of_entry(settings.path, error.entry)}: {error}") from None
+        raise ConfigError(
+            f"{config.shown(settings.path)}:{config.line_of_entry(settings.path, error.entry)}: {error}"
+        ) from None
     rules = tuple(rule for rule in rules if severities.get(rule.info.code) != "off")
     given = Given(
         cache=wishes.cache or settings.cache or "auto",

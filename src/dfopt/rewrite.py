@@ -114,13 +114,17 @@ def insert_lines(build: Build, offset: int, lines: Sequence[str]) -> Edit:
     return Edit(Span(offset, offset), text)
 
 
-_LEAVING = frozenset(("exit", "exec", "return", "trap", "break", "continue", ".", "source", "eval", "alias", "shopt", "enable"))
+_LEAVING = frozenset(
+    ("exit", "exec", "return", "trap", "break", "continue", ".", "source", "eval", "alias", "shopt", "enable")
+)
 
 # Options of `set` after which a command means what it meant; without them `-f` might keep `*` from being a pattern.
 _PLAIN_SET = pattern(r"[-+][euxv]*o?|pipefail|errexit|nounset|xtrace|verbose|--")
 
 # Comments that switch a check off, for the instruction that they stand at.
-_SUPPRESSION = pattern(r"#[ \t]*(?:hadolint\b|dfopt:|check[ \t]*=|trivy:|checkov:|kics-scan|nosemgrep|noqa|nosec|dockle)", re.IGNORECASE)
+_SUPPRESSION = pattern(
+    r"#[ \t]*(?:hadolint\b|dfopt:|check[ \t]*=|trivy:|checkov:|kics-scan|nosemgrep|noqa|nosec|dockle)", re.IGNORECASE
+)
 
 
 def can_append(build: Build, index: int) -> bool:
@@ -184,7 +188,11 @@ def always_runs(build: Build, index: int, command: int, fails: bool) -> bool:
     before = steps[command].operator
     if "&" in kinds or "function" in kinds or before == "||":
         return False
-    if any(one.name is None or _leaves(one.simple) for one in run.commands if one.simple.start < steps[command].pipeline.start):
+    if any(
+        one.name is None or _leaves(one.simple)
+        for one in run.commands
+        if one.simple.start < steps[command].pipeline.start
+    ):
         return False
     after = [step.operator for step in steps[command + 1 :]]
     if all(operator == "&&" for operator in after) and not run.script.comments:
@@ -213,7 +221,11 @@ def joint(build: Build, index: int) -> str:
         return "&&"
     steps = run.script.steps
     last = steps[-1]
-    if last.operator not in (";", "\n") or last.pipeline.negated or any(isinstance(one, Compound) for one in last.pipeline.commands):
+    if (
+        last.operator not in (";", "\n")
+        or last.pipeline.negated
+        or any(isinstance(one, Compound) for one in last.pipeline.commands)
+    ):
         return "&&"
     settings = [command.simple for command in run.commands if command.name == "set"]
     first = steps[0].pipeline.commands[0]
@@ -249,10 +261,20 @@ def append_commands(
         added_lines = [indent + one for added in commands for one in (*added.comments, added.text)]
         return Edit(Span(end, end), "".join("\n" + one for one in added_lines))
     gap = "" if operator == ";" else " "
-    if run.heredoc and layout is None and not comments and length + sum(len(f" {operator} {added.text}") for added in commands) <= WIDTH:
+    if (
+        run.heredoc
+        and layout is None
+        and not comments
+        and length + sum(len(f" {operator} {added.text}") for added in commands) <= WIDTH
+    ):
         return Edit(Span(place, place), "".join(f"{gap}{operator} {added.text}" for added in commands))
     single = line == source.line_of(build.instructions[index].keyword_span.start)
-    if layout is None and single and not comments and length + sum(len(f" {operator} {added.text}") for added in commands) <= WIDTH:
+    if (
+        layout is None
+        and single
+        and not comments
+        and length + sum(len(f" {operator} {added.text}") for added in commands) <= WIDTH
+    ):
         return Edit(Span(place, place), "".join(f"{gap}{operator} {added.text}" for added in commands))
     if run.heredoc and comments:
         return None
@@ -379,7 +401,9 @@ def may_stay_running(build: Build, first: int, last: int) -> str:
             known = command.use is not None and command.use.action not in ("run", "build")
             if run is not None and not known and not packages.touches_only_its_words(command.simple):
                 line = build.syntax.source.line_of(run.span(command.simple.start, command.simple.end).start)
-                return f"`{command.label}` on line {line} may leave a process running, which would go on in the merged RUN"
+                return (
+                    f"`{command.label}` on line {line} may leave a process running, which would go on in the merged RUN"
+                )
     return ""
 
 
@@ -421,7 +445,9 @@ def merge_runs(build: Build, indexes: Sequence[int]) -> tuple[Edit, ...]:
         start = one.span(one.script.steps[-1].pipeline.start, one.script.steps[-1].pipeline.end).end
         end = two.span(two.script.steps[0].pipeline.start, two.script.steps[0].pipeline.end).start
         above = "".join(indent + comment + source.newline for comment in _comments(source.text[start:end]))
-        edits.append(Edit(Span(start, end), f" {newline}{above}{indent}&& " if leading else f" && {newline}{above}{indent}"))
+        edits.append(
+            Edit(Span(start, end), f" {newline}{above}{indent}&& " if leading else f" && {newline}{above}{indent}")
+        )
     return tuple(edits)
 
 

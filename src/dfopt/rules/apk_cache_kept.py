@@ -42,7 +42,13 @@ def _needless(build: Build, stage: Stage, index: int, run: Run) -> Iterator[Find
         words = tuple(word.value or word.glob or "" for word in cleaning.simple.words)
         forced = words[0] != "rm" or any(word.startswith("-") and "f" in word for word in words)
         inside = all((path + "/").startswith(_FOLDER + "/") for path in cleaning.paths)
-        if not inside or not forced or not cleaning.exact or cleaning.command is None or _may_be_filled(build, stage, index, cleaning):
+        if (
+            not inside
+            or not forced
+            or not cleaning.exact
+            or cleaning.command is None
+            or _may_be_filled(build, stage, index, cleaning)
+        ):
             continue
         name = " ".join(word.text for word in cleaning.simple.words)
         fix, refusal = None, ""
@@ -53,7 +59,10 @@ def _needless(build: Build, stage: Stage, index: int, run: Run) -> Iterator[Find
             refusal = "a comment speaks of it"
         else:
             alone = len(run.script.steps) == 1
-            effects: tuple[Effect, ...] = (DropsCommand(index, cleaning.command), *((Layers(stage.index, -1),) if alone else ()))
+            effects: tuple[Effect, ...] = (
+                DropsCommand(index, cleaning.command),
+                *((Layers(stage.index, -1),) if alone else ()),
+            )
             fix = Fix(f"drop `{name}`", dropped.edits, True, "nothing before can have written there", effects)
         saves = Saving("a layer" if len(run.script.steps) == 1 else "a command that does nothing")
         message = f"`{name}` deletes nothing: `--no-cache` keeps no index -> drop it"
@@ -74,7 +83,9 @@ def _may_be_filled(build: Build, stage: Stage, index: int, cleaning: layers.Clea
             if one is stage and other > index:
                 break
             before = cleaning.simple.start if other == index else None
-            if layers.mounted(build, other, _FOLDER) or layers.touches(build, other, (_FOLDER + "/*",), before, ("apk",)):
+            if layers.mounted(build, other, _FOLDER) or layers.touches(
+                build, other, (_FOLDER + "/*",), before, ("apk",)
+            ):
                 return True
             run = build.run(other) if build.instructions[other].name == "RUN" else None
             for use in caches.uses(run) if run is not None else ():
@@ -168,7 +179,9 @@ def _tidied(
         for option in use.options:
             word = use.command.words[option.index]
             if option.canonical in _UPDATING and word.text in ("-U", *_UPDATING):
-                edits.append(rewrite.drop_word(build, run, use.command.words[option.index - 1].end, word.start, word.end))
+                edits.append(
+                    rewrite.drop_word(build, run, use.command.words[option.index - 1].end, word.start, word.end)
+                )
                 effects.append(DropsWord(index, word.start))
     dropped = _dropped(build, stage, index, run, updates)
     if dropped is not None:

@@ -137,7 +137,10 @@ def _split(
                 return None, f"it is not known what `{label}` reads on line {place}"
             files += [file for file in read if file not in files]
         elif use is not None and use.reads_project:
-            return None, f"`{label} {use.verb}` on line {place} needs the sources: give it a RUN of its own behind the COPY"
+            return (
+                None,
+                f"`{label} {use.verb}` on line {place} needs the sources: give it a RUN of its own behind the COPY",
+            )
         elif use is None and (why := layers.touches_here(command, build.state(index), inside)):
             return None, f"{why} on line {place}"
     for between in range(copied + 1, index):

@@ -30,7 +30,11 @@ def _deleted_later(build: Build, stage: Stage, index: int, path: str) -> bool:
     """Whether a later RUN of the stage deletes the lists: then they are a clean-up that comes too late, which has its own rule."""
     for later in range(index + 1, stage.last + 1):
         for cleaning in layers.cleaned(build, later):
-            certain = cleaning.exact and cleaning.command is not None and not layers.mount_within(build, later, cleaning.paths)
+            certain = (
+                cleaning.exact
+                and cleaning.command is not None
+                and not layers.mount_within(build, later, cleaning.paths)
+            )
             if certain and any(layers.covers(pattern, path) for pattern in cleaning.paths):
                 return not any(one.path == path for one in layers.written(build, later))
     return False
@@ -56,14 +60,22 @@ def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
             return Finding(span, message, None, saves, (), f"{reader}{f', and {why}' if why else ''}")
         last = needs
         reader, needs = _reader(build, stage, last, one)
-    if last == index and use.action == "update" and not any(
-        other.command.start > one.start and other.manager.family == use.manager.family for other in layers.uses(run)
+    if (
+        last == index
+        and use.action == "update"
+        and not any(
+            other.command.start > one.start and other.manager.family == use.manager.family for other in layers.uses(run)
+        )
     ):
-        return Finding(span, message, None, saves, (), f"`{name}` alone installs nothing: join it with the install that needs it")
+        return Finding(
+            span, message, None, saves, (), f"`{name}` alone installs nothing: join it with the install that needs it"
+        )
     if layers.mount_within(build, last, (one.path,)):
         return Finding(span, message, None, saves, (), "a mount lies in the folder")
     if last > index and rewrite.merges_suppression(build, index, last):
-        return Finding(span, message, None, saves, (), "a comment switches a check off for an instruction that would go")
+        return Finding(
+            span, message, None, saves, (), "a comment switches a check off for an instruction that would go"
+        )
     operator = rewrite.joint(build, last) if last == index else "&&"
     merged = range(index, last + 1) if last > index else ()
     added = rewrite.append_commands(build, last, [rewrite.Added(command)], operator, merged)
@@ -106,7 +118,10 @@ def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, 
                         perhaps = True
                     elif use.needs_lists and perhaps:
                         line = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
-                        return f"`{use.manager.name} {use.verb}` on line {line} needs them where the update before it does not run", None
+                        return (
+                            f"`{use.manager.name} {use.verb}` on line {line} needs them where the update before it does not run",
+                            None,
+                        )
                     elif use.needs_lists:
                         line = build.syntax.source.line_of(run.span(simple.start, simple.end).start)
                         return f"`{use.manager.name} {use.verb}` on line {line} still needs them", later
@@ -125,8 +140,14 @@ def _reader(build: Build, stage: Stage, index: int, one: Brought) -> tuple[str, 
             instruction = build.instructions[later]
             line = build.syntax.source.line_of(instruction.keyword_span.start)
             if instruction.name == "ONBUILD" and instruction.inner is not None and instruction.inner.name == "RUN":
-                return f"the ONBUILD on line {line} runs in builds on top of this image, and it is not known whether it reads them", None
-            if instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK") and one.use.manager.name in instruction.body.text:
+                return (
+                    f"the ONBUILD on line {line} runs in builds on top of this image, and it is not known whether it reads them",
+                    None,
+                )
+            if (
+                instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK")
+                and one.use.manager.name in instruction.body.text
+            ):
                 return f"the {instruction.name} on line {line} names `{one.use.manager.name}`", None
     taken = layers.copied_from(build, stage, (one.path,))
     return (f"{taken.why}", None) if taken is not None else ("", None)
@@ -137,4 +158,3 @@ def _chains(build: Build, stage: Stage, index: int) -> Iterator[list[int]]:
     yield list(range(index + 1, stage.last + 1))
     for child in build.children(stage):
         yield list(range(child.first + 1, child.last + 1))
-

@@ -134,7 +134,9 @@ def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
             if instruction.name == "WORKDIR":
                 path = build.states[index + 1] if index + 1 < len(build.states) else None
                 workdir = path.workdir if path is not None and index < one.last else build.after(one).workdir
-                if workdir is None or (workdir != root and layers.overlaps(workdir, below) and workdir.startswith(root + "/")):
+                if workdir is None or (
+                    workdir != root and layers.overlaps(workdir, below) and workdir.startswith(root + "/")
+                ):
                     return f"`WORKDIR` makes `{workdir or 'a folder that is not known'}` before"
                 continue
             veto = layers.touches(build, index, (below,))
@@ -147,17 +149,23 @@ def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: 
     source = build.syntax.source
     first, last = build.instructions[group[0].instruction], build.instructions[group[-1].instruction]
     span = first.text_span
-    origins = dict.fromkeys(flag.value for piece in group for flag in build.instructions[piece.instruction].flags if flag.name == "from")
+    origins = dict.fromkeys(
+        flag.value for piece in group for flag in build.instructions[piece.instruction].flags if flag.name == "from"
+    )
     named = ", ".join(f"`{origin}`" for origin in origins)
     lines = f"lines {source.line_of(first.keyword_span.start)} to {source.line_of(last.keyword_span.start)}"
     message = (
         f"{len(group)} COPYs from {named} ({lines}) fill `{root}` layer by layer"
         " -> lay the files out in an assembly stage and copy them at once"
     )
-    saves = Saving(f"{len(group) - 1} layer{'s' if len(group) > 2 else ''}; one layer is cached as a whole, so a change in one source copies all of them again")
+    saves = Saving(
+        f"{len(group) - 1} layer{'s' if len(group) > 2 else ''}; one layer is cached as a whole, so a change in one source copies all of them again"
+    )
     name = _fresh(build)
     if name is None or _is_counted(build, stage):
-        return Finding(span, message, None, saves, (), "a stage before this one would move stages that are named by number")
+        return Finding(
+            span, message, None, saves, (), "a stage before this one would move stages that are named by number"
+        )
     fix = Fix(
         f"copy `{root}` at once from a stage `{name}`",
         _edits(build, stage, group, root, name),
@@ -174,7 +182,9 @@ def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: 
 
 def _fresh(build: Build) -> str | None:
     taken = build.names()
-    return next((name for name in ("assembly", *(f"assembly-{number}" for number in range(2, 100))) if name not in taken), None)
+    return next(
+        (name for name in ("assembly", *(f"assembly-{number}" for number in range(2, 100))) if name not in taken), None
+    )
 
 
 def _is_counted(build: Build, stage: Stage) -> bool:
@@ -193,7 +203,9 @@ def _edits(build: Build, stage: Stage, group: list[_Piece], root: str, name: str
         instruction = build.instructions[piece.instruction]
         # The comments above the first COPY stay where they are, the others go with their COPY.
         if instruction.span.start > previous:
-            lines += [line.strip() for line in source.text[previous : instruction.span.start].split("\n") if line.strip()]
+            lines += [
+                line.strip() for line in source.text[previous : instruction.span.start].split("\n") if line.strip()
+            ]
         lines += rewrite.inner_comments(build, piece.instruction)
         flags = [flag.text for flag in instruction.flags if flag.name != "chown"]
         lines.append(" ".join([instruction.keyword, *flags, *piece.sources, piece.destination]))

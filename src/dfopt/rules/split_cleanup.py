@@ -27,7 +27,9 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                     hidden = _not_own(build, index, cleaning, hidden)
                     # What several layers keep takes a clean-up in each.
                     for origin in sorted({one.instruction for one in hidden}) if shipped else ():
-                        yield _finding(build, stage, index, cleaning, [one for one in hidden if one.instruction == origin])
+                        yield _finding(
+                            build, stage, index, cleaning, [one for one in hidden if one.instruction == origin]
+                        )
             if build.instructions[index].name in ("RUN", "COPY", "ADD"):
                 new = layers.brought(build, index)
                 paths = {one.path for one in new}
@@ -62,10 +64,14 @@ def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden:
         if instruction.name == "ADD":
             advice = "fetch and delete it in one RUN, or unpack it with ADD in a stage of its own"
         message = f"`{command}` is too late: the layer of the {instruction.name} on line {line} keeps it -> {advice}"
-        return Finding(span, message, None, saves, related, "only another way of bringing the file in keeps it out of the image")
+        return Finding(
+            span, message, None, saves, related, "only another way of bringing the file in keeps it out of the image"
+        )
     message = f"`{command}` is too late: the layer of line {line} keeps the {what} -> delete {'it' if origin.kind == 'cache' else 'them'} in the same RUN"
     if what == "download":
-        message = f"`{command}` is too late: the layer of line {line} keeps the file -> fetch, use and delete it in one RUN"
+        message = (
+            f"`{command}` is too late: the layer of line {line} keeps the file -> fetch, use and delete it in one RUN"
+        )
     fix, refusal = _fix(build, stage, origin.instruction, index, cleaning)
     return Finding(span, message, fix, saves, related, refusal)
 

@@ -48,7 +48,9 @@ _PACKAGES = {
     "cargo": "Rust", "rustc": "Rust", "rust": "Rust", "maven": "Java", "gradle": "Java", "default-jdk": "Java",
 }  # fmt: skip
 
-_NODE_BUILDERS = frozenset("tsc webpack vite rollup esbuild ng next nuxt react-scripts vue-cli-service parcel gulp grunt".split())
+_NODE_BUILDERS = frozenset(
+    "tsc webpack vite rollup esbuild ng next nuxt react-scripts vue-cli-service parcel gulp grunt".split()
+)
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
@@ -73,7 +75,9 @@ def _finding(build: Build, built: _Built, origin: Span, brought: str) -> Finding
     )
     related = (Related(origin, "the tool chain comes in here"),)
     saves = Saving(f"the {built.language} tool chain, the sources and what the build leaves behind")
-    return Finding(built.span, message, None, saves, related, "a stage of its own needs decisions that the file does not answer")
+    return Finding(
+        built.span, message, None, saves, related, "a stage of its own needs decisions that the file does not answer"
+    )
 
 
 def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:
@@ -128,7 +132,9 @@ def _language(command: Command) -> str | None:
     if use is not None:
         manager = use.manager.name
         if manager in _MANAGERS:
-            return _MANAGERS[manager] if use.action == "build" or (use.action == "install" and use.reads_project) else None
+            return (
+                _MANAGERS[manager] if use.action == "build" or (use.action == "install" and use.reads_project) else None
+            )
         if manager in ("npm", "yarn", "pnpm", "bun") and use.action in ("run", "build"):
             named = [use.verb, *((word.value or "") for word in use.operands)]
             return "Node" if any(name == "build" or name.startswith("build:") for name in named) else None
