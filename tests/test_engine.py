@@ -214,6 +214,12 @@ def test_a_refused_file_is_reported_and_left() -> None:
     assert not result.faults
 
 
+def test_a_binary_file_is_one_fault() -> None:
+    text = "".join(f"\0line {number}\n" for number in range(20))
+    assert len(check(Source(text), []).diagnostics) == 1
+    assert len(check(Source(text.replace("\0", "")), []).diagnostics) > 1
+
+
 @pytest.mark.parametrize(
     "first",
     ["# syntax=example.com/frontend:1\n", "# syntax=docker/dockerfile-copy\n"],

@@ -156,6 +156,8 @@ def _report(
     locked = lock(syntax)
     if syntax.fatal:
         found = [_problem(problem, locked) for problem in syntax.problems if problem.fatal]
+        if "\0" in source.text:
+            del found[1:]  # no text file: each of its lines would be a fault of its own
         return Report(source, tuple(found), True, locked), build
     lowered = source.text.lower()
     doubtful = _doubtful(syntax)
