@@ -183,7 +183,7 @@ def _why_not_moved(build: Build, target: int, last: int, group: list[Cleaning]) 
             return "it does not run, or must not fail, whenever its RUN succeeds"
         if any("\n" in word.text for word in one.words):
             return "it goes over several lines"
-        if any(not (word.value or word.glob or "/").startswith(("/", "-")) for word in one.words[1:]):
+        if any(not (word.value or word.glob or "/").startswith(("/", "-")) for word in one.operands):
             run = build.run(target)
             if run is None or layers.moves(run) or build.state(target).workdir != build.state(last).workdir:
                 return "it names files in a folder that is not that RUN's"
