@@ -1,7 +1,5 @@
 """The meaning of a file: stages, references, states, copies, mounts and scripts."""
 
-import os
-import pathlib
 import posixpath
 import textwrap
 import time
@@ -10,14 +8,13 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_files import CORPUS
 from state_oracle import StageState, state_oracle_or_skip
 
 from dfopt import bases
 from dfopt.build import Build, Stage, Variables, mount_options, without_tabs
 from dfopt.source import Source
 from dfopt.syntax import parse
-
-CORPUS = pathlib.Path(os.environ.get("DFOPT_CORPUS") or pathlib.Path(__file__).parents[1].parent / "shared" / "corpus")
 
 
 def read(text: str, *contexts: str) -> Build:

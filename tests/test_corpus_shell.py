@@ -1,24 +1,20 @@
 """The shell text of the corpus beside shfmt's reading of it and beside what bash and dash accept."""
 
 import collections
-import os
-import pathlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
+from real_files import CORPUS, WHY
 from shell_oracle import SHFMT, accepts, our_outline, ours, plain_tests, shfmt_all, their_outline, theirs
 
 from dfopt.shell import Script, dialect_of, read, tokens
 from dfopt.source import Source
 from dfopt.syntax import Instruction, parse
 
-CORPUS = pathlib.Path(
-    os.environ.get("DFOPT_CORPUS") or pathlib.Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
-)
 pytestmark = [
-    pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not here; DFOPT_CORPUS may name its folder"),
+    pytest.mark.skipif(not CORPUS.is_dir(), reason=WHY),
     pytest.mark.skipif(SHFMT is None, reason="shfmt-py is not installed"),
 ]
 

@@ -3,21 +3,17 @@
 import gzip
 import io
 import json
-import os
-import pathlib
 import warnings
 from typing import Any
 
 import pytest
+from real_files import CORPUS, WHY
 from sexpr import buildkit_node, dump, full_node
 
 from dfopt.source import Source
 from dfopt.syntax import Directive, Syntax, parse
 
-CORPUS = pathlib.Path(
-    os.environ.get("DFOPT_CORPUS") or pathlib.Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
-)
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not here; DFOPT_CORPUS may name its folder")
+pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason=WHY)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import pathlib
 import random
 import re
 import time
@@ -11,13 +10,11 @@ from typing import Any
 
 import pytest
 from buildkit_oracle import Oracle, Parsed, oracle_or_skip
+from real_files import CORPUS, WHY
 
 from dfopt.source import Source
 from dfopt.syntax import Instruction, Syntax, parse
 
-CORPUS = pathlib.Path(
-    os.environ.get("DFOPT_CORPUS") or pathlib.Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
-)
 # The spoiled files: as many as this, or as many as the time allows. DFOPT_SEED gives others.
 COUNT = int(os.environ.get("DFOPT_SPOIL_COUNT", "20000"))
 SECONDS = 30.0 if COUNT == 20000 else 3600.0
@@ -338,7 +335,7 @@ def test_accepted(oracle: Oracle, data: bytes) -> None:
 def test_corpus(oracle: Oracle) -> None:
     files = corpus_files()
     if not files:
-        pytest.skip("the corpus is not here; DFOPT_CORPUS may name its folder")
+        pytest.skip(WHY)
     refused = 0
     for data in files:
         said = oracle.parse(data)
@@ -351,7 +348,7 @@ def test_the_oracle_agrees_with_the_corpus_truth(oracle: Oracle) -> None:
     """The truth file was made by another release of BuildKit: the reading has not changed since."""
     path = CORPUS / "buildkit_truth.jsonl.gz"
     if not path.is_file():
-        pytest.skip("the corpus is not here; DFOPT_CORPUS may name its folder")
+        pytest.skip(WHY)
     count = 0
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:

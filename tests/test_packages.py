@@ -8,12 +8,12 @@ import time
 
 import pytest
 from hypothesis import given, settings, strategies
+from real_files import CORPUS
 
 from dfopt import packages, shell, source, syntax
 from dfopt.shell import Simple
 
 ROOT = pathlib.Path(__file__).parents[1]
-CORPUS = pathlib.Path(os.environ.get("DFOPT_CORPUS", ROOT.parent / "shared" / "corpus"))
 ACTIONS = {"install", "update", "upgrade", "remove", "clean", "download", "build", "run", "init", "query", "other"}
 
 

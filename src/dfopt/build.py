@@ -235,6 +235,11 @@ class Run:
             )
         return self._commands
 
+    @property
+    def uses(self) -> list[packages.Use]:
+        """Its package managers' commands that are understood, in order, nested ones too."""
+        return [command.use for command in self.commands if command.use is not None]
+
     def span(self, start: int, end: int) -> Span:
         """The place in the file of `[start, end)` of the script's text."""
         return self.logical.span(start, end)
@@ -370,6 +375,13 @@ class Build:
             if index not in found:
                 found.add(index)
                 todo.extend(self.stages[index].needs)
+        return found
+
+    def chain(self, stage: Stage) -> list[Stage]:
+        """A stage and those that it stands on, itself first, the one on a base image last."""
+        found = [stage]
+        while found[-1].base.stage is not None:
+            found.append(self.stages[found[-1].base.stage])
         return found
 
     @once

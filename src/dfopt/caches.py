@@ -169,11 +169,6 @@ def switched_off(state: State, use: Use) -> str:
     return ""
 
 
-def uses(run: Run) -> list[Use]:
-    """The package managers' commands in a script, in order."""
-    return [command.use for command in run.commands if command.use is not None]
-
-
 def behind_verb(use: Use) -> int | None:
     """The index of the last word of a command's verb (of the manager's own word where none is written); None where other words
     stand inside it."""
@@ -213,7 +208,7 @@ def contradictions(build: Build, index: int, targets: tuple[str, ...]) -> list[C
     if run is None or run.script.opaque is not None:
         return []
     found: list[Contradiction] = []
-    for use in uses(run):
+    for use in run.uses:
         if use.no_cache and any(_inside(path, targets) for _, path in places(build, index, use, use.manager.mounts)):
             found.append(_switched_off(build, index, run, use))
     state = build.state(index)

@@ -163,13 +163,6 @@ def _matches(pattern: str, name: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) or any(character in name for character in "*?[")
 
 
-def uses(run: Run) -> Iterator[Use]:
-    """The package managers' commands in a script that are understood, nested ones too."""
-    for command in run.commands:
-        if command.use is not None:
-            yield command.use
-
-
 def mounted(build: Build, index: int, path: str) -> bool:
     """Whether a RUN has a mount at or above `path`, so that what is written there is not in its layer."""
     for flag in build.instructions[index].flags:

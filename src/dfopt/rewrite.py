@@ -428,7 +428,7 @@ def why_not_one(build: Build, first: int, last: int) -> str:
             # A shell keeps the place of a program that it has run (POSIX, hash), though it was installed anew elsewhere.
             return f"`{again[0]}` on line {line} may be another program than before"
         ran |= own
-        uses = [command.use for command in run.commands if command.use is not None] if run is not None else []
+        uses = run.uses if run is not None else []
         if index > first and any(use.reads_project and use.action in ("run", "build") for use in uses):
             return f"the RUN on line {line} builds the project, which would be tied to its dependencies"
     return ""

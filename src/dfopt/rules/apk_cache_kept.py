@@ -24,7 +24,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             continue
         for index in stage.indexes:
             run = build.run(index) if build.instructions[index].name == "RUN" else None
-            uses = [use for use in caches.uses(run) if use.manager.name == "apk"] if run is not None else []
+            uses = [use for use in run.uses if use.manager.name == "apk"] if run is not None else []
             if (
                 run is not None
                 and uses
@@ -74,9 +74,7 @@ def _may_be_filled(build: Build, stage: Stage, index: int, cleaning: layers.Clea
     base = build.state(index).base
     if base is None or base.distribution != "alpine":
         return True
-    chain = [stage]
-    while chain[-1].base.stage is not None:
-        chain.append(build.stages[chain[-1].base.stage])
+    chain = build.chain(stage)
     used = False
     for one in chain:
         for other in one.indexes:
@@ -88,7 +86,7 @@ def _may_be_filled(build: Build, stage: Stage, index: int, cleaning: layers.Clea
             ):
                 return True
             run = build.run(other) if build.instructions[other].name == "RUN" else None
-            for use in caches.uses(run) if run is not None else ():
+            for use in run.uses if run is not None else ():
                 if use.manager.name == "apk" and (before is None or use.command.start < before):
                     used = used or use.action in _INSTALLING
                     if not use.no_cache and use.action not in ("remove", "query", "clean"):
@@ -269,11 +267,8 @@ def _dropped(
 
 def _written_before(build: Build, stage: Stage, index: int) -> bool:
     """Whether an earlier layer may hold an index, so that deleting it is not needless."""
-    root = stage
-    chain = [stage]
-    while root.base.stage is not None:
-        root = build.stages[root.base.stage]
-        chain.append(root)
+    chain = build.chain(stage)
+    root = chain[-1]
     if root.facts is None or root.facts.distribution != "alpine":
         # Another image may hold one: only Alpine's own is known to have none.
         return True
@@ -284,9 +279,7 @@ def _written_before(build: Build, stage: Stage, index: int) -> bool:
             if build.instructions[earlier].name in ("RUN", "COPY", "ADD"):
                 run = build.run(earlier) if build.instructions[earlier].name == "RUN" else None
                 if run is not None and all(
-                    use.no_cache or use.action in ("remove", "query")
-                    for use in caches.uses(run)
-                    if use.manager.name == "apk"
+                    use.no_cache or use.action in ("remove", "query") for use in run.uses if use.manager.name == "apk"
                 ):
                     if layers.touches(build, earlier, _GONE, families=("apk",)) is None:
                         continue
@@ -316,7 +309,7 @@ def _needed(build: Build, stage: Stage, index: int, run: Run, uses: list[Use], a
         for later in chain:
             found = build.run(later) if build.instructions[later].name == "RUN" else None
             fetched = False
-            for use in caches.uses(found) if found is not None else ():
+            for use in found.uses if found is not None else ():
                 if use.manager.name != "apk" or use.no_cache or use.action in ("remove", "clean"):
                     continue
                 if use.fetches_lists:

@@ -39,7 +39,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
 def _variables(build: Build, index: int, run: Run, targets: tuple[str, ...]) -> Iterator[Finding]:
     """Variables of ENV or ARG that switch off a cache that is mounted."""
     seen: set[str] = set()
-    for use in caches.uses(run):
+    for use in run.uses:
         name = caches.switched_off(build.state(index), use)
         if not name or name in seen or use.no_cache or not use.fills_caches:
             continue

@@ -54,7 +54,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
         groups: dict[tuple[str, ...], list[tuple[int, Run, Use]]] = {}
         for index in stage.indexes:
             run = build.run(index) if build.instructions[index].name == "RUN" else None
-            for use in caches.uses(run) if run is not None else ():
+            for use in run.uses if run is not None else ():
                 manager = use.manager
                 if run is not None and manager.mounts and (manager.enable is None or manager.family == "apt"):
                     groups.setdefault(tuple(folder.path for folder in manager.mounts), []).append((index, run, use))
@@ -181,7 +181,7 @@ def _why_not(
     if taken is not None:
         return f"the folder is needed: {taken.why}", ""
     for member in members:
-        for use in caches.uses(member.run):
+        for use in member.run.uses:
             if use.manager.mounts == member.use.manager.mounts and use.prefix and use.prefix[0] == "sudo":
                 return "`sudo` may change the user and with it the folder", ""
         why = _moved(build, member, family) or _refused_by_manager(build, member)
@@ -294,7 +294,7 @@ def _why_not_store(
             if any(layers.mounted(build, index, path) for path in paths):
                 continue
             run = build.run(index)
-            for use in caches.uses(run) if run is not None else ():
+            for use in run.uses if run is not None else ():
                 if use.manager.family == family and _needs(use):
                     return f"`{caches.label(use)}` in another stage works with it too", ""
             veto = layers.touches(build, index, paths, families=(family,))

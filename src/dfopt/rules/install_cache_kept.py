@@ -16,7 +16,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             continue
         for index in stage.indexes:
             run = build.run(index) if build.instructions[index].name == "RUN" else None
-            for use in caches.uses(run) if run is not None else ():
+            for use in run.uses if run is not None else ():
                 # apk's flag does more: it has a rule of its own.
                 if run is None or use.manager.name == "apk" or not use.manager.no_cache_flags or not use.fills_caches:
                     continue
@@ -81,7 +81,7 @@ def _needed(build: Build, stage: Stage, index: int, use: Use, paths: tuple[str, 
         if why:
             return why
         run = build.run(other) if build.instructions[other].name == "RUN" else None
-        for later in caches.uses(run) if run is not None else ():
+        for later in run.uses if run is not None else ():
             if later.manager.mounts == use.manager.mounts and (
                 later.has("--offline") or _without_network(build, other)
             ):

@@ -64,7 +64,7 @@ def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
         last == index
         and use.action == "update"
         and not any(
-            other.command.start > one.start and other.manager.family == use.manager.family for other in layers.uses(run)
+            other.command.start > one.start and other.manager.family == use.manager.family for other in run.uses
         )
     ):
         return Finding(

@@ -23,7 +23,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
         state = configured.get(stage.base.stage, "") if stage.base.stage is not None else ""
         for index in stage.indexes:
             run = build.run(index) if build.instructions[index].name == "RUN" else None
-            for use in caches.uses(run) if run is not None else ():
+            for use in run.uses if run is not None else ():
                 if run is not None and state != "off" and _brings(use):
                     yield _finding(build, stage, index, run, use, state)
             state = _configured(build, index, run) or state

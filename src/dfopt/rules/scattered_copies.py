@@ -112,10 +112,7 @@ def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
         for other in names[:number]:
             if layers.overlaps(name, other):
                 return f"`{name}` and `{other}` lie in each other"
-    chain = [stage]
-    while chain[-1].base.kind == "stage":
-        assert chain[-1].base.stage is not None, "a base that is a stage has an index"
-        chain.append(build.stages[chain[-1].base.stage])
+    chain = build.chain(stage)
     bottom = chain[-1]
     if bottom.base.kind != "scratch":
         folders = bases.folders_of(bottom.base.text, bottom.facts)

@@ -58,9 +58,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     for stage in build.stages:
         if stage is not build.final and stage.index in used:
             continue
-        chain = [stage]
-        while chain[-1].base.kind == "stage" and chain[-1].base.stage is not None:
-            chain.append(build.stages[chain[-1].base.stage])
+        chain = build.chain(stage)
         tools = _tools(build, chain)
         for built in _builds(build, chain):
             if built.language in tools and not _runs_with_it(build, stage, built.language):
@@ -95,7 +93,7 @@ def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:
             run = build.run(index)
             if run is None or run.script.opaque is not None:
                 continue
-            uses = [command.use for command in run.commands if command.use is not None]
+            uses = run.uses
             if any(use.action == "remove" for use in uses):
                 continue
             for use in uses:
