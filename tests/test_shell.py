@@ -661,6 +661,13 @@ PIECES = [
 ]  # fmt: skip
 
 
+def test_an_alias_matters_to_commands_on_later_lines_only() -> None:
+    assert read("alias a=b\n# end\n").opaque is None
+    assert read("alias a=b\n\n").opaque is None
+    assert read("alias a=b\na").opaque == "alias"
+    assert read("alias a=b\n# then\na\n").opaque == "alias"
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join) | st.text(max_size=60), st.sampled_from(DIALECTS))
 def test_never_raises(text: str, dialect: str) -> None:

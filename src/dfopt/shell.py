@@ -363,8 +363,10 @@ class _Reader:
             raise _Unsure(f"unexpected `{self.text[self.pos : self.pos + 10].split()[0]}`")
         if self.pending:
             raise _Unsure("heredoc without a body")
-        if self.alias >= 0 and (not self.bash or "expand_aliases" in self.text) and "\n" in self.text[self.alias :]:
-            raise _Unsure("alias")
+        if self.alias >= 0 and (not self.bash or "expand_aliases" in self.text):
+            # Lines behind it may read differently, unless they hold nothing but blanks and comments.
+            if not re.fullmatch(r"[^\n]*(?:\n[ \t]*(?:#[^\n]*)?)*", self.text[self.alias :]):
+                raise _Unsure("alias")
         return _rebuilt(script, self.text, None, self.bodies) if self.bodies else script
 
     # Blanks, comments, line feeds
