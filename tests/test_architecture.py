@@ -25,6 +25,8 @@ WITHIN_A_FLOOR = {
     ("packages.py", "shell.py"),
     ("normal.py", "rule.py"),
     ("layers.py", "rule.py"),
+    ("merging.py", "rewrite.py"),
+    ("merging.py", "rule.py"),
     ("policy.py", "rule.py"),
     ("caches.py", "layers.py"),
     ("caches.py", "rewrite.py"),

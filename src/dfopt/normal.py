@@ -209,13 +209,19 @@ def apply(effects: Iterable[Effect], form: Form) -> None:
 
     Words come first, then commands, then whole steps, so that every effect speaks of the text as it was.
     """
-    ordered = sorted(effects, key=lambda effect: _ORDER.get(type(effect).__name__, 0))
+    ordered = sorted(effects, key=_order)
     for effect in ordered:
         action = _ACTIONS.get(type(effect))
         if action is not None:
             action(form, effect)
     for stage in form.stages:
         stage.steps = [step for step in stage.steps if step.items is None or step.items]
+
+
+def _order(effect: Effect) -> int:
+    # What comes to the end of a RUN stands behind all that is merged into it.
+    last = isinstance(effect, AddsCommand) and effect.after is None
+    return _ORDER["MergesRuns"] + 1 if last else _ORDER.get(type(effect).__name__, 0)
 
 
 # Commands are added before others go, since the one that they stand behind may go too.
@@ -225,9 +231,9 @@ _ORDER = {
     "DropsCommand": 3,
     "AddsCommand": 2,
     "MergesRuns": 4,
-    "AddsCopy": 5,
-    "Moves": 6,
-    "Assembles": 7,
+    "AddsCopy": 6,
+    "Moves": 7,
+    "Assembles": 8,
 }
 
 
@@ -299,30 +305,41 @@ def _merges_runs(form: Form, effect: MergesRuns) -> None:
     stage, first = _find(form, effect.first)
     other, second = _find(form, effect.second)
     one, two = stage.steps[first], other.steps[second]
-    if stage is not other or first >= second:
+    between = stage.steps[first + 1 : second]
+    if stage is not other or first >= second or any(step.items != [] for step in between):
         raise Broken(f"instructions {effect.first} and {effect.second} cannot become one")
-    if one.items is None or two.items is None or one.flags != two.flags or one.prefix != two.prefix or one.terminator:
+    if (
+        one.items is None
+        or two.items is None
+        or (one.flags, one.prefix, one.detail) != (two.flags, two.prefix, two.detail)
+    ):
         raise Broken(f"instructions {effect.first} and {effect.second} differ in more than their commands")
-    if effect.wrapped:
-        for step in (one, two):
-            step.items = [_wrapped(step.items or [])]
-    moved = two.items or []
+    if effect.wraps_first:
+        one.items[effect.outside :] = [_wrapped(one.items[effect.outside :], one.terminator)]
+    elif one.terminator == "&":
+        raise Broken(f"instruction {effect.first} ends in the background")
+    moved = [_wrapped(two.items, two.terminator)] if effect.wraps_second else two.items
     if moved:
-        moved[0].operator = "&&"
+        moved[0].operator = effect.operator if one.items else ""
     for item in moved:
         item.index = None
     one.items += moved
-    one.terminator = two.terminator
+    one.terminator = "" if effect.wraps_second else two.terminator
     del stage.steps[second]
 
 
-def _wrapped(items: list[Item]) -> Item:
+def _wrapped(items: list[Item], terminator: str) -> Item:
+    """A list in a subshell."""
+    if not items:
+        raise Broken("nothing is left to stand in a subshell")
     tokens = [Token("(", -1)]
-    for item in items:
-        if item.operator:
+    for position, item in enumerate(items):
+        if position:
             tokens.append(Token(item.operator, -1))
         tokens.extend(item.tokens)
-    return Item(None, "", [*tokens, Token(")", -1)])
+    if terminator:
+        tokens.append(Token(terminator, -1))
+    return Item(None, items[0].operator, [*tokens, Token(")", -1)])
 
 
 def _moves(form: Form, effect: Moves) -> None:
@@ -442,9 +459,19 @@ def _place(origin: Origin, places: dict[int, int]) -> object:
 def _compared(step: Step, places: dict[int, int]) -> tuple[object, ...]:
     items = None
     if step.items is not None:
-        items = tuple((item.operator, tuple(token.text for token in item.tokens)) for item in step.items)
+        items = tuple((item.operator, tuple(_plain(item.tokens))) for item in step.items)
     flags = tuple(sorted(_placed_flag(flag, places) for flag in step.flags))
     return (step.name, step.prefix, flags, _place(step.origin, places), items, step.terminator, step.detail)
+
+
+def _plain(tokens: list[Token]) -> list[str]:
+    """Tokens of one spelling: a line feed that ends a command is a `;`, and none stands before a `)`."""
+    found: list[str] = []
+    for token in tokens:
+        if token.text == ")" and found and found[-1] == ";":
+            found.pop()
+        found.append(";" if token.text == "\n" else token.text)
+    return found
 
 
 def _placed_flag(flag: str, places: dict[int, int]) -> str:

@@ -1,12 +1,9 @@
 """Edits that several rules make, in the author's own layout: drop or add commands, words, flags and instructions, keep comments."""
 
-import itertools
-import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
-from dfopt import packages
-from dfopt.build import Build, Command, Run, once
+from dfopt.build import Build, Run, once
 from dfopt.shell import Compound, Script, Simple
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
@@ -52,7 +49,7 @@ def drop_instruction(build: Build, index: int) -> Dropped:
     text = build.syntax.source.text
     start, end = block_start(build, index), build.instructions[index].span.end
     own = build.instructions[index].span
-    comments = tuple(_comments(text[start : own.start])) + tuple(inner_comments(build, index))
+    comments = tuple(comments_in(text[start : own.start])) + tuple(inner_comments(build, index))
     before_is_blank = start == 0 or text[:start].endswith(("\n\n", "\n\r\n"))
     after = re.match(r"[ \t]*\r?\n", text[end:])
     if before_is_blank and after is not None:
@@ -64,7 +61,7 @@ def drop_instruction(build: Build, index: int) -> Dropped:
 
 
 # What speaks of the command before: its status, and its last word.
-_STATUS = pattern(r"\$(?:\?|_\b|\{[?_][^A-Za-z0-9_])")
+STATUS = pattern(r"\$(?:\?|_\b|\{[?_][^A-Za-z0-9_])")
 
 
 def drop_command(build: Build, index: int, command: int, last: int | None = None) -> Dropped | None:
@@ -87,17 +84,17 @@ def drop_command(build: Build, index: int, command: int, last: int | None = None
     if final + 1 == len(steps) and kinds != {"&&"}:
         # The status of the command before would become the RUN's.
         return None
-    if final + 1 < len(steps) and _STATUS.search(run.script.text[steps[final + 1].pipeline.start :]):
+    if final + 1 < len(steps) and STATUS.search(run.script.text[steps[final + 1].pipeline.start :]):
         return None
     text = build.syntax.source.text
     if command:
         start = run.span(steps[command - 1].pipeline.start, steps[command - 1].pipeline.end).end
         end = run.span(steps[final].pipeline.start, steps[final].pipeline.end).end
-        return Dropped((Edit(Span(start, end), ""),), tuple(_comments(text[start:end])))
+        return Dropped((Edit(Span(start, end), ""),), tuple(comments_in(text[start:end])))
     start = run.span(steps[0].pipeline.start, steps[0].pipeline.end).start
     end = run.span(steps[final + 1].pipeline.start, steps[final + 1].pipeline.end).start
     edits = [Edit(Span(start, end), "")]
-    kept = _comments(text[start:end])
+    kept = comments_in(text[start:end])
     if kept:
         # They speak of the command that is now the first.
         edits.insert(0, insert_lines(build, build.instructions[index].span.start, kept))
@@ -114,7 +111,7 @@ def insert_lines(build: Build, offset: int, lines: Sequence[str]) -> Edit:
     return Edit(Span(offset, offset), text)
 
 
-_LEAVING = frozenset(
+LEAVING = frozenset(
     ("exit", "exec", "return", "trap", "break", "continue", ".", "source", "eval", "alias", "shopt", "enable")
 )
 
@@ -135,22 +132,27 @@ def can_append(build: Build, index: int) -> bool:
     run = build.run(index)
     if run is None or run.script.opaque is not None or not run.script.steps:
         return False
-    errexit = _shell_has(build, index, "e")
+    errexit = shell_has(build, index, "e")
     for command in run.commands:
         if command.name is None or _leaves(command.simple):
             return False
         errexit = errexit or command.name == "set"
     kinds = set(_kinds(run.script))
-    if "&" in kinds or _shell_has(build, index, "f"):
+    if "&" in kinds or shell_has(build, index, "f"):
         return False
     last = run.script.steps[-1].pipeline
     return not errexit or ("function" not in kinds and all(isinstance(command, Simple) for command in last.commands))
 
 
-def _shell_has(build: Build, index: int, option: str) -> bool:
+_LONG_OPTIONS = {"e": "errexit", "f": "noglob", "u": "nounset", "x": "xtrace"}
+
+
+def shell_has(build: Build, index: int, option: str) -> bool:
     """Whether the SHELL of an instruction has an option of one letter."""
     words = build.state(index).shell or ()
-    return any(option in word[1:] for word in words if word.startswith("-") and not word.startswith("--"))
+    return _LONG_OPTIONS.get(option, "") in words or any(
+        option in word[1:] for word in words if word.startswith("-") and not word.startswith("--")
+    )
 
 
 def _leaves(simple: Simple) -> bool:
@@ -160,7 +162,7 @@ def _leaves(simple: Simple) -> bool:
         names = names[1:]
     if names[:1] == ["set"]:
         return any(name is None or not _PLAIN_SET.fullmatch(name) for name in names[1:])
-    return bool(names) and names[0] in _LEAVING
+    return bool(names) and names[0] in LEAVING
 
 
 def _kinds(script: Script) -> Iterator[str]:
@@ -205,7 +207,7 @@ def merges_suppression(build: Build, first: int, last: int) -> bool:
     """Whether a comment that switches a check off stands behind RUN `first`, up to the end of `last`: merged, it would stand
     at no instruction, or at more than one."""
     text = build.syntax.source.text[build.instructions[first].span.end : build.instructions[last].span.end]
-    return switches_off(_comments(text))
+    return switches_off(comments_in(text))
 
 
 def switches_off(comments: Sequence[str]) -> bool:
@@ -232,17 +234,12 @@ def joint(build: Build, index: int) -> str:
     if settings and (len(settings) > 1 or settings[0] is not first or steps[1].operator not in (";", "\n")):
         return "&&"
     options = [word.value or "" for one in settings for word in one.words[1:]]
-    errexit = _shell_has(build, index, "e") or any(re.fullmatch(r"-[uxv]*e[uxv]*o?", option) for option in options)
+    errexit = shell_has(build, index, "e") or any(re.fullmatch(r"-[uxv]*e[uxv]*o?", option) for option in options)
     return last.operator if errexit else "&&"
 
 
-def append_commands(
-    build: Build, index: int, commands: Sequence[Added], operator: str = "&&", merged: Sequence[int] = ()
-) -> Edit | None:
-    """Commands joined to the end of a RUN by `operator`, laid out as its other commands are; None where that is not exact.
-
-    `merged` are the RUNs that `merge_runs` joins, of which this one is the last.
-    """
+def append_commands(build: Build, index: int, commands: Sequence[Added], operator: str = "&&") -> Edit | None:
+    """Commands joined to the end of a RUN by `operator`, laid out as its other commands are; None where that is not exact."""
     run = build.run(index)
     if run is None or not can_append(build, index):
         return None
@@ -252,7 +249,7 @@ def append_commands(
     escape = "\\" if run.heredoc else build.syntax.escape
     line = source.line_of(place)
     length = len(source.line_text(line))
-    layout = _merged_layout(build, merged) if merged else _layout(build, run)
+    layout = layout_of(build, run)
     comments = any(added.comments for added in commands)
     if operator == "\n":
         text = source.line_text(line)
@@ -298,20 +295,14 @@ def insert_commands(build: Build, index: int, before: int, commands: Sequence[st
     place = run.span(run.script.steps[before].pipeline.start, run.script.steps[before].pipeline.end).start
     newline = build.syntax.source.newline if not run.heredoc else "\n"
     escape = "\\" if run.heredoc else build.syntax.escape
-    leading, indent = _layout(build, run) or (operator != ";", "    ")
+    leading, indent = layout_of(build, run) or (operator != ";", "    ")
     between = f" {escape}{newline}{indent}{operator} " if leading else f" {operator} {escape}{newline}{indent}"
     if between.startswith(" ;"):
         between = between[1:]
     return Edit(Span(place, place), "".join(command + between for command in commands))
 
 
-def _merged_layout(build: Build, indexes: Sequence[int]) -> tuple[bool, str]:
-    """How RUNs that become one break their lines: as the first of them that does."""
-    runs = filter(None, map(build.run, indexes))
-    return next(filter(None, (_layout(build, run) for run in runs)), (True, "    "))
-
-
-def _layout(build: Build, run: Run) -> tuple[bool, str] | None:
+def layout_of(build: Build, run: Run) -> tuple[bool, str] | None:
     """How a RUN breaks its lines at operators: whether they lead the line, and its indentation; None where it does not break."""
     source = build.syntax.source
     found: tuple[bool, str] | None = None
@@ -328,127 +319,6 @@ def _layout(build: Build, run: Run) -> tuple[bool, str] | None:
         line = source.line_text(own)
         found = (leading, line[: len(line) - len(line.lstrip(" \t"))])
     return found
-
-
-# What these do outlives them in the shell that runs them.
-_LEAKING = _LEAVING | frozenset(
-    "cd pushd popd export set umask unset alias unalias . source eval readonly local declare typeset shopt ulimit hash wait"
-    " enable let shift getopts read mapfile readarray builtin command times disown bg fg jobs".split()
-)
-
-
-# What these start goes on in the background: it would live on into the commands of the next RUN.
-_DAEMONS = frozenset(
-    "service systemctl nohup setsid daemonize start-stop-daemon supervisord dbus-daemon dockerd containerd sshd nginx apachectl"
-    " apache2ctl httpd mysqld mysqld_safe mariadbd postgres pg_ctl pg_ctlcluster redis-server mongod gpg-agent ssh-agent Xvfb"
-    " crond cron screen tmux at batch gradle gradlew mvnd bazel".split()
-)
-
-# `${name:=value}` and arithmetic set variables of the shell; /dev/shm is empty in every RUN.
-_SETTING = pattern(r"\$\{\w+:?=|\$\(\(|\$!|/dev/shm")
-
-
-def why_not_merged(build: Build, index: int) -> str:
-    """Why the commands of a RUN cannot be joined to another RUN's by `&&` without a change of meaning; "" where they can.
-
-    A chain of simple commands, all joined by `&&`, leaks nothing and stops where it stopped.
-    """
-    run = build.run(index)
-    if run is None:
-        return "it is in JSON form"
-    if run.script.opaque is not None:
-        return run.script.opaque
-    if run.heredoc:
-        return "it is a heredoc"
-    if run.script.terminator or run.script.comments or not run.script.steps:
-        return "it does not end in a plain command"
-    for flag, options in build.mounts(index):
-        if options["type"] == "tmpfs" or "readwrite" in options or options.get("readonly") == "false":
-            return f"what it writes into `{flag.text}` is thrown away at its end"
-    found = _SETTING.search(run.script.text)
-    if found is not None:
-        return f"`{found.group()}` would reach into the other commands"
-    if _STATUS.search(run.script.text[: run.script.steps[0].pipeline.end]):
-        return "its first command asks for the status or last word of another"
-    for step in run.script.steps:
-        if step.operator not in ("", "&&"):
-            return f"its commands are joined by `{step.operator}`"
-        for command in step.pipeline.commands:
-            if isinstance(command, Compound):
-                return f"it holds a compound command ({command.kind})"
-            name = command.words[0].value if command.words else None
-            if name is None:
-                return "it sets variables or runs a command that is not known"
-            if name in _LEAKING:
-                return f"`{name}` would reach into the other commands"
-            if posixpath.basename(name) in _DAEMONS or name.startswith("/etc/init.d/"):
-                return f"`{name}` may leave a process running"
-    return ""
-
-
-def _stays(command: Command) -> bool:
-    """Whether a command's program is the system's own, which nothing installs in another folder."""
-    if command.use is not None:
-        return command.use.manager.family in ("apt", "apk", "dnf", "zypper")
-    return packages.touches_only_its_words(command.simple)
-
-
-def may_stay_running(build: Build, first: int, last: int) -> str:
-    """Which program of the RUNs before the last is not known to end with its RUN, whose processes end with it; "" where all are."""
-    for index in range(first, last):
-        run = build.run(index)
-        for command in run.commands if run is not None else ():
-            known = command.use is not None and command.use.action not in ("run", "build")
-            if run is not None and not known and not packages.touches_only_its_words(command.simple):
-                line = build.syntax.source.line_of(run.span(command.simple.start, command.simple.end).start)
-                return (
-                    f"`{command.label}` on line {line} may leave a process running, which would go on in the merged RUN"
-                )
-    return ""
-
-
-def why_not_one(build: Build, first: int, last: int) -> str:
-    """Why the instructions `first` to `last` cannot become one RUN; "" where they can."""
-    flags = [flag.text for flag in build.instructions[first].flags]
-    ran: set[str] = set()
-    for index in range(first, last + 1):
-        instruction = build.instructions[index]
-        line = build.syntax.source.line_of(instruction.keyword_span.start)
-        if instruction.name != "RUN":
-            return f"`{instruction.name}` on line {line} stands between"
-        if [flag.text for flag in instruction.flags] != flags:
-            return f"the RUN on line {line} has other flags"
-        why = why_not_merged(build, index)
-        if why:
-            return f"the RUN on line {line} cannot be merged: {why}"
-        run = build.run(index)
-        own = {command.name or "" for command in run.commands if not _stays(command)} if run is not None else set()
-        again = sorted(name for name in own & ran if "/" not in name)
-        if again:
-            # A shell keeps the place of a program that it has run (POSIX, hash), though it was installed anew elsewhere.
-            return f"`{again[0]}` on line {line} may be another program than before"
-        ran |= own
-        uses = run.uses if run is not None else []
-        if index > first and any(use.reads_project and use.action in ("run", "build") for use in uses):
-            return f"the RUN on line {line} builds the project, which would be tied to its dependencies"
-    return ""
-
-
-def merge_runs(build: Build, indexes: Sequence[int]) -> tuple[Edit, ...]:
-    """Join RUNs that follow each other by `&&`, in one layout: all between them goes but its comment lines."""
-    runs = [run for run in map(build.run, indexes) if run is not None]
-    source = build.syntax.source
-    leading, indent = _merged_layout(build, indexes)
-    newline = f"{build.syntax.escape}{source.newline}"
-    edits = []
-    for one, two in itertools.pairwise(runs):
-        start = one.span(one.script.steps[-1].pipeline.start, one.script.steps[-1].pipeline.end).end
-        end = two.span(two.script.steps[0].pipeline.start, two.script.steps[0].pipeline.end).start
-        above = "".join(indent + comment + source.newline for comment in _comments(source.text[start:end]))
-        edits.append(
-            Edit(Span(start, end), f" {newline}{above}{indent}&& " if leading else f" && {newline}{above}{indent}")
-        )
-    return tuple(edits)
 
 
 def add_flags(build: Build, index: int, flags: Sequence[str]) -> Edit:
@@ -478,12 +348,12 @@ def drop_word(build: Build, run: Run, before: int, start: int, end: int) -> Edit
     """Take the word `[start, end)` of the script away, with the blanks (and line breaks) since `before`, the end of the word before it."""
     span = run.span(start, end)
     since = run.span(before - 1, before).end
-    if _comments(build.syntax.source.text[since : span.start]):
+    if comments_in(build.syntax.source.text[since : span.start]):
         since = span.start
     return Edit(Span(since, span.end), "")
 
 
-def _comments(text: str) -> list[str]:
+def comments_in(text: str) -> list[str]:
     """The comment lines in a piece of source text, from `#`, without line ends. Its first line counts only where it is whole."""
     return [match.group(1).rstrip() for match in _COMMENT_LINE.finditer(text)]
 
@@ -496,6 +366,6 @@ def inner_comments(build: Build, index: int) -> list[str]:
     end = instruction.span.start
     for _, place, length in instruction.logical.segments:
         if place > end:
-            found += _comments(text[end:place])
+            found += comments_in(text[end:place])
         end = max(end, place + length)
     return found

@@ -64,8 +64,8 @@ class DropsCommand(NamedTuple):
 
 
 class AddsCommand(NamedTuple):
-    """`words` is added to a RUN behind `after` (an index of a step of its script; None: at the end; -1: before the first), joined by
-    `operator`."""
+    """`words` is added to a RUN behind `after` (an index of a step of its script; None: at the end, also of a RUN that others have
+    been merged into; -1: before the first), joined by `operator`."""
 
     step: int
     after: int | None
@@ -89,11 +89,18 @@ class DropsWord(NamedTuple):
 
 
 class MergesRuns(NamedTuple):
-    """The commands of `second` follow those of `first` in one RUN, joined by `&&`; each body in its own subshell where `wrapped`."""
+    """The commands of `second` follow those of `first` in one RUN, joined by `operator` (`&&` or `;`).
+
+    `wraps_first` and `wraps_second` say which of the two stand in a subshell of their own; of `first` its `outside` leading
+    commands stay before the parenthesis. Where several RUNs become one the effects stand in order, each with the same `first`.
+    """
 
     first: int
     second: int
-    wrapped: bool = False
+    operator: str = "&&"
+    wraps_first: bool = False
+    wraps_second: bool = False
+    outside: int = 0
 
 
 class Moves(NamedTuple):

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from dfopt import layers, rewrite
+from dfopt import layers, merging, rewrite
 from dfopt.build import Build, Stage
 from dfopt.layers import Brought
-from dfopt.rule import AddsCommand, Effect, Finding, Fix, Given, Layers, MergesRuns, Removes
-from dfopt.source import Edit
+from dfopt.rule import AddsCommand, Effect, Finding, Fix, Given, Layers, Removes
 
 # How each family's lists are deleted by those who know it; the others by their own command (`dnf clean all`).
 _COMMANDS = {"apt": ("rm", "-rf", "/var/lib/apt/lists/*")}
@@ -55,7 +54,7 @@ def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
     last = index
     reader, needs = _reader(build, stage, last, one)
     while needs is not None:
-        why = rewrite.why_not_one(build, index, needs)
+        why = merging.why_not_one(build, index, needs)
         if needs > stage.last or why:
             return Finding(span, message, None, saves, (), f"{reader}{f', and {why}' if why else ''}")
         last = needs
@@ -76,23 +75,26 @@ def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
         return Finding(
             span, message, None, saves, (), "a comment switches a check off for an instruction that would go"
         )
-    operator = rewrite.joint(build, last) if last == index else "&&"
-    merged = range(index, last + 1) if last > index else ()
-    added = rewrite.append_commands(build, last, [rewrite.Added(command)], operator, merged)
-    if added is None:
-        return Finding(span, message, None, saves, (), "nothing can be added to this RUN without a change of meaning")
-    effects: list[Effect] = [MergesRuns(index, second) for second in range(index + 1, last + 1)]
-    effects.append(AddsCommand(last, None, operator.replace("\n", ";"), words))
+    effects: list[Effect] = []
+    if last == index:
+        operator = rewrite.joint(build, last)
+        added = rewrite.append_commands(build, last, [rewrite.Added(command)], operator)
+        effects.append(AddsCommand(last, None, operator.replace("\n", ";"), words))
+        merged = merging.Merge((added,) if added is not None else (), (), "")
+    else:
+        merged = merging.merge(build, index, last, [rewrite.Added(command)])
+    if not merged.edits:
+        why = merged.refusal or "nothing can be added to this RUN without a change of meaning"
+        return Finding(span, message, None, saves, (), why)
+    effects += merged.effects
     effects += (Removes((one.path + "/**",), image.index) for image in (stage, *build.children(stage)))
     title, because = f"add `{command}`", "no later command reads the lists, and an update fetches them anew"
-    edits: tuple[Edit, ...] = (added,)
     if last > index:
         title = f"merge {last - index + 1} RUNs and add `{command}`"
-        because += "; the same commands run in the same order, and none leaves anything behind in the shell"
-        edits = (*rewrite.merge_runs(build, merged), added)
+        because += f"; {merged.because}"
         effects.append(Layers(stage.index, index - last))
-        reader = reader or rewrite.may_stay_running(build, index, last)
-    fix = Fix(title, edits, not reader, f"to agree: {reader}" if reader else because, tuple(effects))
+        reader = reader or merging.may_stay_running(build, index, last)
+    fix = Fix(title, merged.edits, not reader, f"to agree: {reader}" if reader else because, tuple(effects))
     return Finding(span, message, fix, saves)
 
 

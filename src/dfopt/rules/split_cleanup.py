@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from dfopt import layers, rewrite
+from dfopt import layers, merging, rewrite
 from dfopt.build import Build, Command, Run, Stage, once
 from dfopt.layers import Brought, Cleaning
-from dfopt.rule import AddsCommand, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, MergesRuns, Related
+from dfopt.rule import AddsCommand, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, Related
 from dfopt.source import Edit
 
 _WHAT = {"lists": "package lists", "cache": "package cache", "download": "download", "copy": "files"}
@@ -111,25 +111,25 @@ def _moved(build: Build, stage: Stage, first: int, last: int, group: list[Cleani
     if vetoes:
         # The last step that works with the files, and all before it, become one RUN with the first.
         target = vetoes[-1].instruction
-        if target == last - 1 and _is_all(build, last, group) and not rewrite.why_not_one(build, target, last):
+        if target == last - 1 and _is_all(build, last, group) and not merging.why_not_one(build, target, last):
             target = last
-        why = rewrite.why_not_one(build, first, target)
+        why = merging.why_not_one(build, first, target)
         if why:
             certain = [veto for veto in vetoes if veto.certain]
             if certain:
                 return None, f"{certain[-1].why}, and {why}"
             target, agreed = first, vetoes[-1].why
         elif target > first:
-            agreed = rewrite.may_stay_running(build, first, target)
+            agreed = merging.may_stay_running(build, first, target)
     if layers.mount_within(build, target, paths):
         return None, "what it deletes may lie in a mount of that RUN"
     if target > first and rewrite.merges_suppression(build, first, target):
         return None, "a comment switches a check off for an instruction that would go"
     edits: tuple[Edit, ...] = ()
     effects: list[Effect] = []
-    if target > first:
-        edits = rewrite.merge_runs(build, range(first, target + 1))
-        effects += (MergesRuns(first, index) for index in range(first + 1, target + 1))
+    merged = merging.Merge((), (), "")
+    if target == last:
+        merged = merging.merge(build, first, target)
     gone = target - first
     if target < last:
         commands = [one.command for one in group if one.command is not None]
@@ -146,19 +146,26 @@ def _moved(build: Build, stage: Stage, first: int, last: int, group: list[Cleani
         moved = [tuple(word.text for word in one.words) for one in group]
         comments = [dropped.comments, *[()] * len(moved)]
         additions = [rewrite.Added(" ".join(words), above) for words, above in zip(moved, comments)]
-        operator = rewrite.joint(build, target) if target == first else "&&"
-        merged = range(first, target + 1) if target > first else ()
-        added = rewrite.append_commands(build, target, additions, operator, merged)
-        if added is None:
-            return None, "nothing can be added to that RUN without a change of meaning"
-        edits = (*edits, added, *dropped.edits)
+        if target > first:
+            merged = merging.merge(build, first, target, additions)
+        else:
+            operator = rewrite.joint(build, target)
+            added = rewrite.append_commands(build, target, additions, operator)
+            if added is None:
+                return None, "nothing can be added to that RUN without a change of meaning"
+            edits = (added,)
+            effects += (AddsCommand(target, None, operator.replace("\n", ";"), words) for words in moved)
+        edits = (*edits, *dropped.edits)
         effects += (DropsCommand(last, command) for command in gone_too)
         for word in part.operands if part is not None else ():
             before = part.simple.words[part.simple.words.index(word) - 1] if part is not None else word
             edits = (*edits, rewrite.drop_word(build, run, before.end, word.start, word.end))
             effects.append(DropsWord(last, word.start))
-        effects += (AddsCommand(target, None, operator.replace("\n", ";"), words) for words in moved)
         gone += _is_all(build, last, group)
+    if merged.refusal:
+        return None, merged.refusal
+    edits = (*merged.edits, *edits)
+    effects += merged.effects
     if gone:
         effects.append(Layers(stage.index, -gone))
     line = build.syntax.source.line_of(build.instructions[first].keyword_span.start)
@@ -168,7 +175,7 @@ def _moved(build: Build, stage: Stage, first: int, last: int, group: list[Cleani
         titles.append(f"merge {target - first + 1} RUNs from line {line} on")
     if target < last:
         titles.append(f"move `{named}` into {'that RUN' if titles else f'the RUN on line {line}'}")
-    because = "the same commands run in the same order, joined by `&&`, and none leaves anything behind in the shell"
+    because = merged.because
     if target < last:
         because = "nothing between works with what it deletes" + (f"; {because}" if target > first else "")
     because = f"to agree: {agreed}" if agreed else f"the image's files stay the same: {because}"
