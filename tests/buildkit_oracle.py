@@ -14,7 +14,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -99,6 +99,11 @@ class Oracle:
         if "error" in answer:
             raise AssertionError(answer["error"])
         return [_unpacked(each) for each in answer["words"]]
+
+    def hides(self, ignore: str, paths: Sequence[str]) -> list[bool] | None:
+        """Which paths an ignore file keeps out of the context; None where it is refused."""
+        answer = self._ask({"op": "ignore", "data": _packed(_encoded(ignore)), "paths": list(paths)})
+        return None if answer.get("error") else list(answer["hides"])
 
     def close(self) -> None:
         if self._process is not None:

@@ -16,6 +16,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
 )
 
 type request struct {
@@ -23,6 +25,7 @@ type request struct {
 	Data   []byte            `json:"data"`
 	Env    map[string][]byte `json:"env"`
 	Escape string            `json:"escape"`
+	Paths  []string          `json:"paths"`
 }
 
 type node struct {
@@ -62,6 +65,37 @@ type expanded struct {
 type split struct {
 	Error string   `json:"error,omitempty"`
 	Words [][]byte `json:"words"`
+}
+
+type ignored struct {
+	Error string `json:"error,omitempty"`
+	Hides []bool `json:"hides"`
+}
+
+// What an ignore file keeps out, asked as fsutil's walk asks: from the root down, each folder's answer given on.
+func ignore(data []byte, paths []string) ignored {
+	lines, err := ignorefile.ReadAll(bytes.NewReader(data))
+	if err != nil {
+		return ignored{Error: err.Error()}
+	}
+	matcher, err := patternmatcher.New(lines)
+	if err != nil {
+		return ignored{Error: err.Error()}
+	}
+	answer := ignored{Hides: []bool{}}
+	for _, path := range paths {
+		var above patternmatcher.MatchInfo
+		hidden := false
+		parts := strings.Split(path, "/")
+		for depth := range parts {
+			hidden, above, err = matcher.MatchesUsingParentResults(strings.Join(parts[:depth+1], "/"), above)
+			if err != nil {
+				return ignored{Error: err.Error()}
+			}
+		}
+		answer.Hides = append(answer.Hides, hidden)
+	}
+	return answer
 }
 
 type environment map[string][]byte
@@ -231,6 +265,8 @@ func main() {
 				answer = parse(asked.Data)
 			case "expand":
 				answer = expand(asked.Data, asked.Env, asked.Escape)
+			case "ignore":
+				answer = ignore(asked.Data, asked.Paths)
 			case "split":
 				answer = splitWords(asked.Data, asked.Escape)
 			default:
