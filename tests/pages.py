@@ -7,7 +7,8 @@ A page holds them as fenced blocks. What follows `dockerfile` behind the fence s
     report [OPTION]...   findings of the rule, and nothing is changed
 
 Options: `unsafe` (`dfopt fix --unsafe`), `findings=2` (so many), `build` (both texts are built and compared where an engine
-is there), and the policies of `dfopt.rule.Given` (`cache=mount`, `assembly=always`, `contexts=docs,tools`).
+is there), and the policies of `dfopt.rule.Given` (`cache=mount`, `assembly=always`, `contexts=docs,tools`,
+and `context=npm` for the project `tests/fixtures/projects/npm`).
 """
 
 import functools
@@ -17,9 +18,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dfopt import catalogue
-from dfopt.rule import Given, Info
+from dfopt.rule import Given, Info, Place
 
 FOLDER = pathlib.Path(__file__).parents[1] / "rules"
+PROJECTS = pathlib.Path(__file__).parent / "fixtures" / "projects"
 KINDS = ("before", "after", "ok", "report")
 
 _FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*(.*)")
@@ -97,6 +99,9 @@ def _with_options(example: Example, options: list[str], place: str) -> Example:
             example = example._replace(build=True)
         elif key == "findings" and value.isdecimal():
             example = example._replace(findings=int(value))
+        elif key == "context" and value:
+            lies = Place(str(PROJECTS / value / "Dockerfile"), str(PROJECTS / value))
+            example = example._replace(given=example.given._replace(place=lies))
         elif key == "contexts" and value:
             example = example._replace(given=example.given._replace(contexts=tuple(value.split(","))))
         elif key == "cache" and value:

@@ -28,6 +28,8 @@ WITHIN_A_FLOOR = {
     ("merging.py", "rewrite.py"),
     ("merging.py", "rule.py"),
     ("policy.py", "rule.py"),
+    ("context.py", "rule.py"),
+    ("manifests.py", "context.py"),
     ("caches.py", "layers.py"),
     ("caches.py", "rewrite.py"),
     ("caches.py", "rule.py"),

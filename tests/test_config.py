@@ -22,6 +22,7 @@ cache = "mount"
 assembly = "off"
 build-contexts = ["base"]
 exclude = ["vendor/"]
+context = "services"
 
 [per-file-ignores]
 "legacy/**" = ["DF191"]
@@ -55,7 +56,7 @@ def test_every_key(here: Path) -> None:
     read = config.load("dfopt.toml")
     assert read[2:] == (
         ("DF1", "bad-word"), ("DF29",), ("DF192",), (("legacy/**", ("DF191",)),),
-        (("DF291", "info"), ("two-blanks", "error")), "warning", "mount", "off", ("base",), ("vendor/",),
+        (("DF291", "info"), ("two-blanks", "error")), "warning", "mount", "off", ("base",), ("vendor/",), "services",
     )  # fmt: skip
     assert {key.replace("-", "_") for key in config.KEYS} == set(config.Config._fields) - {"path", "folder"}
     table = ALL.replace("[", "[tool.dfopt.", 10).replace("= [tool.dfopt.", "= [")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, Union
 
 from dfopt import engine, files
 from dfopt.engine import Fixed, Report
-from dfopt.plan import Plan, Wishes, configuration, planner
+from dfopt.plan import Plan, Wishes, configuration, placed, planner
 from dfopt.source import Source
 
 
@@ -34,6 +34,7 @@ def check(
     cache: str | None = None,
     assembly: str | None = None,
     build_contexts: Iterable[str] = (),
+    context: "str | os.PathLike[str] | None" = None,
     name: str | None = None,
 ) -> Report:
     """What is wrong with a Dockerfile.
@@ -48,7 +49,7 @@ def check(
     nothing: that is a finding.
     """
     given = _read(target, name)
-    plan = _plan(given, select, ignore, config, isolated, cache, assembly, build_contexts)
+    plan = _plan(given, select, ignore, config, isolated, cache, assembly, build_contexts, context)
     return engine.check(given.source, plan.rules, plan.given, plan.severities)
 
 
@@ -64,6 +65,7 @@ def fix(
     cache: str | None = None,
     assembly: str | None = None,
     build_contexts: Iterable[str] = (),
+    context: "str | os.PathLike[str] | None" = None,
     name: str | None = None,
 ) -> Fixed:
     """Rewrite a Dockerfile: the safe fixes, with `unsafe` all.
@@ -76,7 +78,7 @@ def fix(
     given = _read(target, name)
     if write and given.parser is None and given.path is None:
         raise ValueError("`write=True` needs a path or a parser; text and bytes come back in the result")
-    plan = _plan(given, select, ignore, config, isolated, cache, assembly, build_contexts)
+    plan = _plan(given, select, ignore, config, isolated, cache, assembly, build_contexts, context)
     source = given.source
     result = engine.fix(source, plan.rules, plan.given, plan.severities, unsafe)
     if result.source.text != source.text:
@@ -156,6 +158,7 @@ def _plan(
     cache: str | None,
     assembly: str | None,
     build_contexts: Iterable[str],
+    context: "str | os.PathLike[str] | None",
 ) -> Plan:
     from dfopt.config import ASSEMBLY, CACHE
 
@@ -168,11 +171,13 @@ def _plan(
         cache=cache,
         assembly=assembly,
         contexts=_strings("build_contexts", build_contexts),
+        context=os.fsdecode(context) if context is not None else None,
     )
     plan = planner(wishes)
     settings = configuration(os.fsdecode(config) if config is not None else None, isolated or given.path is None)
     path = given.path or given.source.name
-    return plan(settings(os.path.dirname(path)), path)
+    chosen = settings(os.path.dirname(path))
+    return placed(plan(chosen, path), chosen, wishes, given.path)
 
 
 def _strings(key: str, value: Iterable[str]) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ OPTIONS = (
         "POLICY",
         ("auto", "always", "off"),
     ),
+    Option("context", ("--context",), "The build context; default: where all that the file copies lies.", "FOLDER"),
     Option(
         "build_context",
         ("--build-context",),
@@ -283,7 +284,7 @@ def _function(command: str, act: Callable[[Arguments], int]) -> Callable[..., No
 def run(arguments: Arguments) -> int:
     """Do a `check` or `fix`: find the files, work on each, report; one that cannot be done never stops the others."""
     from dfopt.config import ConfigError
-    from dfopt.plan import UnknownRule, Wishes, configuration, planner
+    from dfopt.plan import UnknownRule, Wishes, configuration, placed, planner
     from dfopt.report import Run
 
     values = arguments.values
@@ -295,7 +296,11 @@ def run(arguments: Arguments) -> int:
         cache=values["cache"],
         assembly=values["assembly"],
         contexts=tuple(entry.partition("=")[0] for entry in values["build_context"]),
+        context=values["context"],
     )
+    if wishes.context is not None and not os.path.isdir(wishes.context):
+        _say(f"dfopt: --context: `{wishes.context}` is no folder\n")
+        return WRONG_USE
     try:
         plan = planner(wishes)
         settings = configuration(values["config"], values["no_config"])
@@ -314,7 +319,13 @@ def run(arguments: Arguments) -> int:
         color=values["output"] is None and _colored(values["color"], stream),
     )
     tally = _Tally()
-    results = _work(arguments, job, plan, settings, tally)
+    results = _work(
+        arguments,
+        job,
+        lambda config, path, on_disk: placed(plan(config, path), config, wishes, path if on_disk else None),
+        settings,
+        tally,
+    )
     pieces = _renderer(values["format"])(results, job)
     if values["output"] is None:
         for piece in pieces:
@@ -343,7 +354,7 @@ class _Tally:
 def _work(
     arguments: Arguments,
     job: Run,
-    plan: Callable[[Config, str], Plan],
+    plan: Callable[[Config, str, bool], Plan],
     settings: Callable[[str], Config],
     tally: _Tally,
 ) -> Iterator[Outcome | Failure]:
@@ -387,7 +398,7 @@ def _work(
             continue
         answered = False
         try:
-            chosen = plan(settings(os.path.dirname(path)), path)
+            chosen = plan(settings(os.path.dirname(path)), path, not stdin)
             outcome, after = _outcome(path, data, chosen, job)
             if stdin and job.command == "fix" and not job.diff:
                 answered = True

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Config(NamedTuple):
     """What one configuration file says; None or empty where it says nothing.
 
-    `folder` is where the file lies: its patterns (`exclude`, `per_file_ignores`) are relative to it.
+    `folder` is where the file lies: its patterns (`exclude`, `per_file_ignores`) and `context` are relative to it.
     """
 
     path: str = ""
@@ -33,6 +33,7 @@ class Config(NamedTuple):
     assembly: str | None = None
     build_contexts: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    context: str | None = None
 
 
 class ConfigError(ValueError):
@@ -220,6 +221,12 @@ def _word(choices: tuple[str, ...]) -> Callable[[object, str, _Fail], str]:
     return read
 
 
+def _folder(value: object, key: str, fail: _Fail) -> str:
+    if not isinstance(value, str) or not value:
+        raise fail((key,), f"`{key}` must be the path of a folder, not {_is(value) if value != '' else 'empty'}")
+    return value
+
+
 def _choice(value: object, key: str, fail: _Fail, choices: tuple[str, ...], place: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         what = f"`{value}`" if isinstance(value, str) else _is(value)
@@ -253,6 +260,7 @@ KEYS: Mapping[str, Callable[[Any, str, _Fail], Any]] = {
     "assembly": _word(ASSEMBLY),
     "build-contexts": _strings,
     "exclude": _strings,
+    "context": _folder,
 }
 
 

@@ -10,8 +10,10 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from dfopt.build import Build, mount_options, once
+from dfopt.rule import Given
 from dfopt.startup import NamedTuple
 
 
@@ -409,3 +411,73 @@ def open_context(root: str, dockerfile: str = "") -> Context:
             with open(place, "rb") as file:
                 return Context(root, Ignore(read_patterns(file.read().decode("utf-8", "surrogateescape")), place))
     return Context(root, Ignore())
+
+
+def of(build: Build, given: Given, evidence: Iterable[tuple[str, ...]] = ()) -> Context | None:
+    """The build context of a file: as told, else the nearest folder above the file, within its repository, where all that it copies
+    by name lies; None where there is none, or its ignore file is not read.
+
+    `evidence` are groups of names or patterns of which one must be there too, where the folder is not told: `COPY . .` alone
+    fits every folder.
+    """
+    place = given.place
+    if place is None:
+        return None
+    if place.root is not None:
+        return _opened(given, place.root)
+    sources = _sources(build)
+    for folder in _above(os.path.abspath(place.dockerfile)):
+        bare = place.known.setdefault("bare " + folder, Context(folder, Ignore()))
+        if all(bare.entry(source) is not None for source in sources) and all(
+            any(bare.matching(name) for name in names) for names in evidence
+        ):
+            return _opened(given, folder)
+    return None
+
+
+def _opened(given: Given, root: str) -> Context | None:
+    assert given.place is not None, "asked for a file that lies somewhere"
+    known = given.place.known
+    if root not in known:
+        try:
+            known[root] = open_context(root, given.place.dockerfile)
+        except (BadPattern, OSError):
+            known[root] = None
+    found: Context | None = known[root]
+    return found
+
+
+def _above(dockerfile: str) -> list[str]:
+    """The folder of a file and those above it up to its repository's root; the first alone where it is in no repository."""
+    folders = [os.path.dirname(dockerfile)]
+    while not os.path.exists(os.path.join(folders[-1], ".git")):
+        parent = os.path.dirname(folders[-1])
+        if parent == folders[-1]:
+            return folders[:1]
+        folders.append(parent)
+    return folders
+
+
+@once
+def _sources(build: Build) -> tuple[str, ...]:
+    """What the file takes from its context by name: sources of COPY and ADD without wildcards, and of bind mounts."""
+    found = []
+    for index, instruction in enumerate(build.instructions):
+        if instruction.name in ("COPY", "ADD"):
+            copy = build.copy(index)
+            if copy is None or copy.origin is not None:
+                continue
+            heredocs = {heredoc.name for heredoc in instruction.heredocs}
+            found += [
+                source
+                for source in copy.sources or ()
+                if source not in heredocs
+                and "://" not in source
+                and not source.startswith("git@")
+                and not set(source) & set("*?[\\")
+            ]
+        for flag in instruction.flags if instruction.name == "RUN" else ():
+            options = mount_options(flag.value or "") if flag.name == "mount" else {}
+            if options.get("type") == "bind" and "from" not in options and "$" not in options.get("source", ""):
+                found.append(options.get("source", ""))
+    return tuple(dict.fromkeys(found))

@@ -1,10 +1,11 @@
 """What is to be done with one file: rules, policies and severities, as configured and as the caller asks."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 
 from dfopt import catalogue, config, files
 from dfopt.config import Config, ConfigError
-from dfopt.rule import Given, Rule
+from dfopt.rule import Given, Place, Rule
 from dfopt.startup import NamedTuple
 
 
@@ -18,6 +19,7 @@ class Wishes(NamedTuple):
     cache: str | None = None
     assembly: str | None = None
     contexts: tuple[str, ...] = ()
+    context: str | None = None
 
 
 class Plan(NamedTuple):
@@ -44,6 +46,16 @@ def select(entries: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rul
         return catalogue.rules(entries, ignore)
     except KeyError as error:
         raise UnknownRule(*error.args) from None
+
+
+def placed(plan: Plan, settings: Config, wishes: Wishes, path: str | None) -> Plan:
+    """The plan for a file that lies at `path` (None: nowhere), whose build context can be looked for."""
+    root = wishes.context
+    if root is None and settings.context is not None:
+        root = os.path.join(settings.folder, settings.context)
+    if path is None and root is None:
+        return plan
+    return plan._replace(given=plan.given._replace(place=Place(path or "", root)))
 
 
 def planner(wishes: Wishes) -> Callable[[Config, str], Plan]:

@@ -18,19 +18,30 @@ if TYPE_CHECKING:
 SEVERITIES = ("error", "warning", "info", "off")
 
 
+class Place:
+    """Where a Dockerfile lies, for rules that look at its build context (`context.of`): its path, and the root of the context where
+    that was told. `known` keeps what was read for as long as this file is worked on."""
+
+    __slots__ = ("dockerfile", "root", "known")
+
+    def __init__(self, dockerfile: str, root: str | None = None) -> None:
+        self.dockerfile = dockerfile
+        self.root = root
+        self.known: dict[str, Any] = {}
+
+
 class Given(NamedTuple):
-    """What a rule may know beyond the file: the policies of the configuration and, where they were found, the build context
-    and cost figures. Frozen; the same for every file of one configuration.
+    """What a rule may know beyond the file: the policies of the configuration, where the file lies, and cost figures.
 
     `cache` is `auto`, `mount` or `clean`; `assembly` is `auto`, `always` or `off`; `contexts` names the build contexts that
-    only the command line knows (`docker build --build-context name=...`); `context` is the build context on disk
-    (None where unknown); `costs` are figures of earlier builds (None where there are none); `engine` is what builds the file.
+    only the command line knows (`docker build --build-context name=...`); `place` is where the file lies (None: nowhere, as a text
+    from standard input); `costs` are figures of earlier builds (None where there are none); `engine` is what builds the file.
     """
 
     cache: str = "auto"
     assembly: str = "auto"
     contexts: tuple[str, ...] = ()
-    context: Any = None
+    place: Place | None = None
     costs: Any = None
     engine: str = "buildkit"
 

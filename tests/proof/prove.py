@@ -25,7 +25,7 @@ import pages
 
 from dfopt import catalogue, engine
 from dfopt.build import Build
-from dfopt.rule import Adds, Assembles, Changes, ChangesConfig, Effect, Given, Layers, PackagesRemoved, Removes
+from dfopt.rule import Adds, Assembles, Changes, ChangesConfig, Effect, Given, Layers, PackagesRemoved, Place, Removes
 from dfopt.source import Edit, Source, apply_edits
 from dfopt.syntax import parse
 from proof import compare
@@ -117,6 +117,7 @@ def page_cases(everything: bool = False) -> Iterator[Case]:
             example.given,
             example.unsafe,
             "" if marked else "the example is not marked `build`",
+            pathlib.Path(example.given.place.root) if example.given.place and example.given.place.root else None,
         )
 
 
@@ -145,7 +146,7 @@ def example_cases(folder: pathlib.Path = EXAMPLES) -> Iterator[Case]:
         text = path.read_text(encoding="utf-8")
         for unsafe in (False, True):
             name = f"examples/{path.parent.name}"
-            yield Case(name, text, (), (), Given(), unsafe, "", path.parent)
+            yield Case(name, text, (), (), Given(place=Place(str(path))), unsafe, "", path.parent)
 
 
 # ------------------------------------------------------------------------------------------------------- building
