@@ -10,6 +10,7 @@ from dfopt.build import Build
 from dfopt.engine import check, fix
 from dfopt.rule import (
     AddsCommand,
+    AddsFlag,
     AddsWord,
     DropsCommand,
     Effect,
@@ -150,6 +151,22 @@ def _drop(build: Build, run: int) -> Effect:
 
 def _add(run: int) -> Effect:
     return AddsCommand(run, 0, "&&", ("second", "deux"))
+
+
+@pytest.mark.parametrize(("declared", "made", "good"), [
+    ("--chmod=755", "--chmod=755", True),
+    ("--chmod=755", "--chmod=700", False),
+    ("--chmod=$A", "--chmod=$A", True),
+    ("--chmod=755", "", False),
+    ("--mount=type=tmpfs,target=/x", "--chmod=755", False),
+])  # fmt: skip
+def test_a_flag_comes_in_as_declared(declared: str, made: str, good: bool) -> None:
+    build = Build(parse(Source(TEXT)))
+    copy = next(index for index, one in enumerate(build.instructions) if one.name == "COPY")
+    old, new = "COPY --chown=1:1 a.txt", f"COPY {made} --chown=1:1 a.txt"
+    result = fix(Source(TEXT), [replacing(old, new, AddsFlag(copy, declared))])
+    assert (result.source.text == TEXT.replace(old, new)) == good or (not made and not good)
+    assert bool(result.faults) == (not good)
 
 
 def test_white_space_and_layout_may_change() -> None:

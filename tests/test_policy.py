@@ -41,3 +41,18 @@ def test_the_configuration_decides_where_it_says_something(text: str, wanted: st
 
 def test_an_engine_that_is_no_buildkit_has_no_mounts() -> None:
     assert policy.cache(build("# syntax=docker/dockerfile:1\nFROM a\n"), Given(engine="kaniko")) == "clean"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", False),
+        ("# syntax=docker/dockerfile:1\n", True),
+        ("# syntax=docker/dockerfile\n", True),
+        ("# syntax=docker/dockerfile:1.14-labs\n", True),
+        ("# syntax=docker/dockerfile:1.13\n", False),
+        ("# syntax=docker/dockerfile:1.4.0@sha256:0\n", False),
+    ],
+)
+def test_symbolic_modes_come_with_the_frontend(line: str, expected: bool) -> None:
+    assert policy.has_symbolic_modes(build(line + "FROM a\n")) == expected

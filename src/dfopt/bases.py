@@ -114,6 +114,20 @@ _BY_TAG = ("docker", "composer", "caddy", "mcr.microsoft.com/dotnet/")
 _ONLY_FOLDERS = {"gcr.io/distroless/": frozenset(("busybox",))}
 
 
+# Users that an image brings, each with a group of its name: Debian's by its package base-passwd, the others by their own Dockerfiles.
+_DEBIAN_USERS = frozenset("root daemon bin sys games man lp mail news uucp proxy www-data backup list irc".split())
+_USERS = {name: frozenset((name,)) for name in ("node", "nginx", "postgres", "redis")}
+
+
+def has_user(known: "Base | None", user: str) -> bool:
+    """Whether an image of these facts is known to have a user and a group of this name."""
+    if user == "root":
+        return known is not None
+    if known is None:
+        return False
+    return user in _USERS.get(known.repository, ()) or (known.distribution == "debian" and user in _DEBIAN_USERS)
+
+
 def folders_of(image: str, known: "Base | None") -> frozenset[str] | None:
     """The top-level folders beyond the system's that an image may hold; None where that is not known. `known` are its facts."""
     if known is not None:

@@ -4,12 +4,12 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from dfopt import packages
+from dfopt import bases, packages
 from dfopt.build import Build, Command, Run, Stage, State, mount_options, once
 from dfopt.packages import Use
 from dfopt.rule import Saving
 from dfopt.shell import Compound, Redirection, Script, Simple, Step, Word
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 
 class Brought(NamedTuple):
@@ -120,6 +120,75 @@ def covers(pattern: str, path: str) -> bool:
     if len(wanted) > len(given):
         return False
     return all(_matches(one, other) for one, other in zip(wanted, given))
+
+
+# A name that ends like a file's: `app.jar`, `.env.local`; not `conf.d`, `python3.12`, `.venv`.
+_FILE = pattern(r"[^.]\.(?!d\b)[A-Za-z][A-Za-z0-9]{0,9}$")
+
+# What ADD unpacks, by the names that such files have.
+ARCHIVE = pattern(r"\.(?:tar|tgz|tbz2?|txz|tzst|tar\.(?:gz|bz2|xz|zst|lzma))$", re.IGNORECASE)
+
+
+class Laid(NamedTuple):
+    """One source of a COPY or ADD and where it lies in the image: `path` is the file's, or the folder's that takes the source's contents.
+    `kind` is `file`, `archive` (unpacked below `path`), or "" where the source may be a file or a folder."""
+
+    source: str
+    path: str
+    kind: str
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name ends like a file's (`app.jar`, not `conf.d`)."""
+    return _FILE.search(name) is not None
+
+
+@once
+def laid(build: Build, index: int) -> tuple[Laid, ...] | None:
+    """What a COPY or ADD lays where; None where that is not known. A source that may be a folder lies at the destination itself."""
+    copy = build.copy(index)
+    if copy is None or copy.destination is None or copy.sources is None:
+        return None
+    heredocs = {heredoc.name for heredoc in build.instructions[index].heredocs}
+    add = build.instructions[index].name == "ADD"
+    destination = copy.destination
+    found = []
+    for source in copy.sources:
+        name = posixpath.basename(source.partition("?")[0].rstrip("/") if "://" in source else source.rstrip("/"))
+        url = add and "://" in source
+        if add and not url and ARCHIVE.search(name):
+            found.append(Laid(source, destination.rstrip("/") or "/", "archive"))
+            continue
+        is_folder = destination.endswith("/") or len(copy.sources) > 1
+        path = posixpath.join(destination, name) if is_folder else destination
+        if url and (not name or name.endswith(".git")):
+            found.append(Laid(source, destination.rstrip("/") or "/", ""))
+            continue
+        certain = source in heredocs or url
+        named = is_file_name(posixpath.basename(path))
+        if (certain or is_file_name(name) or (named and not source.endswith("/"))) and (
+            is_folder or named or name == posixpath.basename(path) or _is_new_name(build, index, path)
+        ):
+            found.append(Laid(source, path, "file"))
+        else:
+            found.append(Laid(source, destination.rstrip("/") or "/", ""))
+    return tuple(found)
+
+
+def _is_new_name(build: Build, index: int, path: str) -> bool:
+    """Whether a path cannot be a folder that takes a COPY's file: it lies among programs, or at the root where nothing made it."""
+    folder, name = posixpath.split(path)
+    if posixpath.basename(folder) in ("bin", "sbin"):
+        return True
+    stage = build.stage(index)
+    bottom = build.chain(stage)[-1] if stage is not None else None
+    if bottom is None or folder != "/":
+        return False
+    known = bases.folders_of(bottom.base.text, bottom.facts) if bottom.base.kind != "scratch" else frozenset()
+    if known is None or name in known | bases.SYSTEM_FOLDERS or build.state(index).workdir == path:
+        return False
+    before = build.syntax.source.text[: build.instructions[index].span.start]
+    return re.search(re.escape(path) + r"(?![\w.-])", before) is None
 
 
 # Folders that are links on many systems: a merged /usr, and the Filesystem Hierarchy Standard's /var/run and /var/lock.

@@ -12,6 +12,7 @@ from dfopt.build import Build, Copy, Reference, mount_options
 from dfopt.rule import (
     AddsCommand,
     AddsCopy,
+    AddsFlag,
     AddsMount,
     AddsWord,
     Assembles,
@@ -363,6 +364,20 @@ def _adds_mount(form: Form, effect: AddsMount) -> None:
     stage.steps[position].flags.append(_mount(effect.mount, None))
 
 
+def _adds_flag(form: Form, effect: AddsFlag) -> None:
+    stage, position = _find(form, effect.step)
+    step = stage.steps[position]
+    if step.name == "RUN" and effect.flag.startswith("--mount="):
+        raise Broken("a mount is declared by AddsMount")
+    step.flags.append(effect.flag)
+    if "$" in effect.flag and step.prefix < 0:
+        # A COPY that was known whole now hangs on the variables before it.
+        instructions = form.build.instructions
+        own = form.build.stage(effect.step)
+        assert own is not None, "a step stands in a stage"
+        step.prefix = sum(instructions[index].name in _STATE for index in range(own.first, effect.step))
+
+
 def _drops_flag(form: Form, effect: DropsFlag) -> None:
     stage, position = _find(form, effect.step)
     flag = effect.flag
@@ -415,7 +430,7 @@ def _changes_config(form: Form, effect: ChangesConfig) -> None:
 
 _ACTIONS: dict[type, Callable[..., None]] = {
     DropsCommand: _drops_command, AddsCommand: _adds_command, AddsWord: _adds_word, DropsWord: _drops_word,
-    MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, DropsFlag: _drops_flag,
+    MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, AddsFlag: _adds_flag, DropsFlag: _drops_flag,
     Assembles: _assembles, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
 }  # fmt: skip
 

@@ -41,3 +41,11 @@ def has_mounts(build: Build) -> bool:
         return True
     version = re.search(r":(\d+)\.(\d+)", image)
     return version is None or (int(version[1]), int(version[2])) >= (1, 2) or "experimental" in image
+
+
+def has_symbolic_modes(build: Build) -> bool:
+    """Whether `COPY --chmod=+x` is understood: by `docker/dockerfile` from 1.14 on (its release notes). What is built into Docker
+    may be older."""
+    image = frontend(build)
+    version = re.search(r":(\d+)\.(\d+)", image)
+    return bool(image) and (version is None or (int(version[1]), int(version[2])) >= (1, 14)) and ":0" not in image

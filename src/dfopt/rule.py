@@ -137,6 +137,13 @@ class AddsMount(NamedTuple):
     mount: str
 
 
+class AddsFlag(NamedTuple):
+    """An instruction gets a flag, given as it will be written (`--chown=app:app`)."""
+
+    step: int
+    flag: str
+
+
 class DropsFlag(NamedTuple):
     """An instruction loses a flag, given as written (`--mount=...`)."""
 
@@ -206,7 +213,7 @@ class Layers(NamedTuple):
 
 
 Effect = (
-    DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | DropsFlag | Assembles
+    DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | AddsFlag | DropsFlag | Assembles
     | ChangesDirective | ChangesConfig | Removes | Adds | Changes | PackagesRemoved | Layers
 )  # fmt: skip
 
