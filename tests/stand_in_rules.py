@@ -45,7 +45,7 @@ def bad_word(build: Build, given: Given) -> Iterator[Finding]:
     """The word BAD: nothing to be done; speaks of the first character of the file too."""
     for match in re.finditer("BAD", build.syntax.source.text):
         related = (Related(Span(0, 1), "the file starts here"),)
-        saving = Saving("one word", 38_000_000, "a test, 2026-11")
+        saving = Saving("one word", 38_000_000, "measured", "a test's image", "2026-11-21")
         yield Finding(
             Span(*match.span()), "`BAD` is bad -> find a better word", None, saving, related, "no better word is known"
         )

@@ -296,9 +296,10 @@ def test_fix_writes_reports_and_is_done(here: Path, call: Call) -> None:
     assert code == 1
     assert not err
     assert "Dockerfile:3:10: DF291 error" in out
-    assert lines[-3:] == [
+    assert lines[-4:] == [
         "fixed 2 in 1 file",
         "2 findings left in 1 file: 1 error, 1 info",
+        "known savings left: about 38 MB in 1 finding",
         "1 can be fixed by `dfopt fix --unsafe`, after a look at each",
     ]
     assert call("fix", "--unsafe", "--ignore=DF2", "Dockerfile")[0] == 0

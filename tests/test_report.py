@@ -13,7 +13,7 @@ import pytest
 import stand_in_rules
 
 from dfopt import catalogue, engine, rule
-from dfopt.report import Failure, Outcome, Run, effect, figure, github, lsp, sarif, text, visible
+from dfopt.report import Failure, Outcome, Run, effect, figure, github, lsp, sarif, size, text, total, visible
 from dfopt.report import json as json_form
 from dfopt.rule import Diagnostic, Fix, Saving
 from dfopt.source import Edit, Source, Span, apply_edits
@@ -67,7 +67,7 @@ def test_text() -> None:
         " 2 | RUN echo BAD\n"
         "   |          ^^^\n"
         "   = see Dockerfile:1:1: the file starts here\n"
-        "   = saves: one word (38 MB, a test, 2026-11)\n"
+        "   = saves: one word (about 38 MB, measured on a test's image, 2026-11-21)\n"
         "   = no fix: no better word is known\n"
         "\n"
         "Dockerfile:3:1: DF192 info `from` is in lower case -> `FROM` [keyword-case]\n"
@@ -76,6 +76,7 @@ def test_text() -> None:
         "   = unsafe fix: write it in capitals (someone may like it so)\n"
         "\n"
         "3 findings in 1 file: 1 error, 1 warning, 1 info\n"
+        "known savings: about 38 MB in 1 finding; not known in 1 more\n"
         "1 can be fixed by `dfopt fix`; 1 more can be fixed by `dfopt fix --unsafe`, after a look at each\n"
     )
 
@@ -171,12 +172,41 @@ def test_color_adds_nothing_but_color() -> None:
     assert re.sub("\x1b\\[[0-9;]*m", "", whole(text, [result], CHECK._replace(color=True))) == whole(text, [result])
 
 
-def test_figures_need_a_source() -> None:
+def test_figures_need_a_source_and_a_date() -> None:
+    def shown(number: int, source: str = "measured") -> str:
+        return figure(Saving("x", number, source, "s", "2026-11-21"))
+
     assert figure(None) == ""
+    assert figure(Saving("x")) == "x"
     assert figure(Saving("x", 1000)) == "x"
-    assert figure(Saving("x", 999, "s")) == "x (999 B, s)"
-    assert figure(Saving("x", 1500, "s")) == "x (1.5 kB, s)"
-    assert figure(Saving("x", 2_300_000_000_000, "s")) == "x (2300 GB, s)"
+    assert figure(Saving("x", 1000, "measured", "s")) == "x"
+    assert figure(Saving("x", 1000, "measured", "", "2026-11-21")) == "x"
+    assert figure(Saving("x", 1000, "unknown", "s", "2026-11-21")) == "x"
+    assert shown(999) == "x (about 999 B, measured on s, 2026-11-21)"
+    assert shown(1500, "table") == "x (about 1.5 kB, by s, 2026-11-21)"
+
+
+def test_sizes_have_two_digits() -> None:
+    sizes = {
+        0: "0 B",
+        999: "999 B",
+        1000: "1.0 kB",
+        1500: "1.5 kB",
+        9_949: "9.9 kB",
+        9_960: "10 kB",
+        19_854_157: "20 MB",
+    }
+    assert {number: size(number) for number in sizes} == sizes
+    assert size(999_600) == "1.0 MB"
+    assert size(2_300_000_000_000) == "2300 GB"
+
+
+def test_only_known_figures_are_added_up() -> None:
+    known = Saving("x", 1_000_000, "measured", "s", "2026-11-21")
+    undated = Saving("x", 5_000_000, "table", "s")
+    time = Saving("a minute", source="")
+    assert total([known, None, Saving("y"), undated, time, known]) == (2_000_000, 2, 2)
+    assert total([None, time]) == (0, 0, 0)
 
 
 # ------------------------------------------------------------------------------------------------------ json
@@ -191,7 +221,7 @@ def test_json() -> None:
     assert log["errors"] == [{"path": "c", "message": "c: gone", "fault": False}]
     assert log["summary"] == {
         "files": 2, "findings": 5, "error": 1, "warning": 3, "info": 1, "fixable": 3, "unsafe": 1, "fixed": 1,
-        "errors": 1,
+        "errors": 1, "saves": {"bytes": 38_000_000, "known": 1, "unknown": 3}, "saved": {"bytes": 0, "known": 0, "unknown": 1},
     }  # fmt: skip
     source = Source.from_bytes(AWKWARD)
     for item in log["files"][0]["diagnostics"]:
@@ -203,7 +233,7 @@ def test_json() -> None:
     [applied] = log["files"][1]["applied"]
     assert applied == {
         "code": "DF191", "name": "two-blanks", "title": "leave one blank", "because": "blanks there mean nothing",
-        "saves": {"text": "a few bytes", "bytes": None, "source": ""}, "safe": True, "line": 1, "round": 1,
+        "saves": {"text": "a few bytes", "bytes": None, "source": "unknown", "origin": "", "date": ""}, "safe": True, "line": 1, "round": 1,
         "effects": [],
     }  # fmt: skip
 

@@ -21,7 +21,7 @@ class Base(NamedTuple):
     """What is known of an image. `distribution` is debian (Ubuntu too), alpine, redhat, suse, arch, busybox or None where
     the tag decides it and was not known. `dialect` is what `/bin/sh` is (`shell.read`'s). `variables` are those that the
     image sets and that rules ask for (None: by the tag); cache variables not in it are not set. `folders` are top-level
-    folders beyond the system's own."""
+    folders beyond the system's own. `ubuntu` is whether it is Ubuntu, which counts as debian else."""
 
     repository: str
     distribution: str | None
@@ -31,6 +31,7 @@ class Base(NamedTuple):
     workdir: str | None
     variables: Mapping[str, str | None]
     folders: frozenset[str]
+    ubuntu: bool = False
 
 
 _DIALECTS = {"debian": "posix", "alpine": "busybox", "busybox": "busybox"}
@@ -85,6 +86,11 @@ _TAG_WORDS = (
 
 # Of these images only a tag with such a word says what they are made of.
 _NO_DEFAULT = frozenset(("eclipse-temurin", "maven", "tomcat", "swift", "nvidia/cuda"))
+
+# Of Debian's kind these are Ubuntu, if no word in the tag says otherwise.
+_UBUNTU = frozenset(("ubuntu", "eclipse-temurin", "maven", "tomcat", "nvidia/cuda", "pytorch/pytorch", "swift"))
+_UBUNTU_WORDS = ("noble", "jammy", "focal", "bionic", "xenial", "ubuntu")
+_DEBIAN_WORDS = ("debian", "bookworm", "bullseye", "buster", "trixie", "stretch", "jessie")
 
 # These are what their name says, whatever the tag.
 _ONE_DISTRIBUTION = frozenset(
@@ -176,4 +182,11 @@ def facts(image: str, unknown_tag: bool = False) -> Base | None:
         _WORKDIRS.get(repository, "/"),
         _VARIABLES.get(repository, {}),
         frozenset(_FOLDERS.get(repository, ())),
+        distribution == "debian" and _is_ubuntu(repository, tag),
     )
+
+
+def _is_ubuntu(repository: str, tag: str) -> bool:
+    if any(word in tag for word in _UBUNTU_WORDS):
+        return True
+    return repository in _UBUNTU and not any(word in tag for word in _DEBIAN_WORDS)

@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from dfopt import bases, packages
+from dfopt import bases, packages, sizes
 from dfopt.build import Build, Command, Run, Stage, State, mount_options, once
 from dfopt.packages import Use
 from dfopt.rule import Saving
@@ -243,17 +243,11 @@ def mounted(build: Build, index: int, path: str) -> bool:
     return False
 
 
-# The lists of main with updates and security; `docs/safety.md` says how figures are measured.
-_DEBIAN_LISTS = (19_854_157, "measured on debian bookworm, 2026-11-21")
-_UBUNTU = frozenset(("ubuntu", "eclipse-temurin", "nvidia/cuda", "pytorch/pytorch", "swift"))
-
-
 def saving(build: Build, one: Brought, text: str) -> Saving:
-    """What a layer without `one` saves, with its size where that was measured: apt's lists on Debian's images."""
+    """What a layer without `one` saves, with its size where the table has that."""
     base = build.state(one.instruction).base
-    debian = base is not None and base.distribution == "debian" and base.repository not in _UBUNTU
-    if one.kind == "lists" and debian and one.use is not None and one.use.manager.family == "apt":
-        return Saving(text, *_DEBIAN_LISTS)
+    if one.kind == "lists" and one.use is not None:
+        return Saving(text, *sizes.lists(one.use.manager.family, base))
     return Saving(text)
 
 

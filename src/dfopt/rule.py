@@ -47,12 +47,23 @@ class Given(NamedTuple):
 
 
 class Saving(NamedTuple):
-    """What a finding's cure saves: `text` in words; `bytes` in the image where a figure is known, with its `source` and date
-    (a figure without a source is not shown)."""
+    """What a finding's cure saves: `text` in words; `bytes` in the image where a figure is known.
+
+    `source` is where they are from: `measured` by a build of this project, a `table` that someone published, `unknown`, or ""
+    where it is no matter of bytes (time, layers). `origin` names it in words, `date` is its day (ISO 8601). Bytes without both are
+    not shown. `sizes` gives the last four: `Saving("the package lists", *sizes.lists("apt", base))`.
+    """
 
     text: str
     bytes: int | None = None
-    source: str = ""
+    source: str = "unknown"
+    origin: str = ""
+    date: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the bytes may be shown: they have a source and a date."""
+        return self.bytes is not None and self.source in ("measured", "table") and bool(self.origin and self.date)
 
 
 class Related(NamedTuple):

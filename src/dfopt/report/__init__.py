@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dfopt.engine import Fixed, Report
-from dfopt.rule import Diagnostic, Effect, Fix
+from dfopt.rule import Diagnostic, Effect, Fix, Saving
 from dfopt.source import Position, Source
 from dfopt.startup import TYPE_CHECKING, NamedTuple
 
@@ -119,23 +119,46 @@ def clean(value: Any) -> Any:
     return value
 
 
-def figure(saves: Any) -> str:
-    """What is saved, in words; a figure in bytes only with its source."""
-    if not saves:
+def figure(saves: Saving | None) -> str:
+    """What is saved, in words; a figure in bytes only with its source and date."""
+    if saves is None:
         return ""
-    text: str = saves.text
-    if saves.bytes is not None and saves.source:
-        amount, unit = float(saves.bytes), "B"
-        for unit in ("B", "kB", "MB", "GB"):
-            if amount < 1000 or unit == "GB":
-                break
-            amount /= 1000
-        text += (
-            f" ({amount:.0f} {unit}, {saves.source})"
-            if unit == "B" or amount >= 10
-            else f" ({amount:.1f} {unit}, {saves.source})"
-        )
-    return text
+    if not saves.is_known or saves.bytes is None:
+        return saves.text
+    source = "measured on" if saves.source == "measured" else "by"
+    return f"{saves.text} (about {size(saves.bytes)}, {source} {saves.origin}, {saves.date})"
+
+
+def size(number: int) -> str:
+    """Bytes as people read them: two digits at least, decimal units."""
+    amount, unit = float(number), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if round(amount) < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 9.95 else f"{amount:.1f} {unit}"
+
+
+class Sum(NamedTuple):
+    """What several findings save: the bytes of the `known` ones, and how many `unknown` ones save bytes that nobody counted."""
+
+    bytes: int
+    known: int
+    unknown: int
+
+
+def total(savings: Iterable[Saving | None]) -> Sum:
+    """The sum of what is known, which is no estimate of the rest."""
+    found = [one for one in savings if one is not None and one.source]
+    known = [one.bytes for one in found if one.is_known and one.bytes is not None]
+    return Sum(sum(known), len(known), len(found) - len(known))
+
+
+def saving(saves: Saving | None) -> Any:
+    """A saving for JSON: bytes without source and date are none."""
+    if saves is None:
+        return None
+    return clean(saves if saves.is_known else saves._replace(bytes=None, origin="", date=""))
 
 
 def refusal(diagnostic: Diagnostic) -> str:

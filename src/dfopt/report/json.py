@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from dfopt.report import Outcome, Results, Run, clean, effect, expressible, place, refusal, sound
-from dfopt.rule import Diagnostic, Fix
+from dfopt.report import Outcome, Results, Run, clean, effect, expressible, place, refusal, saving, sound, total
+from dfopt.rule import Diagnostic, Fix, Saving
 from dfopt.source import Source, Span
 from dfopt.startup import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ def render(results: Results, run: Run) -> Iterator[str]:
     head = json.dumps({"version": VERSION, "dfopt": run.version, "command": run.command})
     yield f'{head[:-1]}, "files": ['
     errors: list[dict[str, Any]] = []
+    offered: list[Saving | None] = []
+    made: list[Saving | None] = []
     counts = dict.fromkeys(("files", "findings", "error", "warning", "info", "fixable", "unsafe", "fixed", "errors"), 0)
     separator = "\n"
     for result in results:
@@ -35,9 +37,13 @@ def render(results: Results, run: Run) -> Iterator[str]:
             counts[diagnostic.severity] = counts.get(diagnostic.severity, 0) + 1
             if diagnostic.fix is not None:
                 counts["fixable" if diagnostic.fix.safe else "unsafe"] += 1
-        counts["fixed"] += len(result.fixed.applied) if result.fixed is not None and result.changed else 0
+        offered += [diagnostic.saves for diagnostic in result.report.diagnostics]
+        if result.fixed is not None and result.changed:
+            counts["fixed"] += len(result.fixed.applied)
+            made += [applied.saves for applied in result.fixed.applied]
     counts["errors"] = len(errors)
-    yield f'\n], "errors": {json.dumps(errors)}, "summary": {json.dumps(counts)}}}\n'
+    summary = {**counts, "saves": clean(total(offered)), "saved": clean(total(made))}
+    yield f'\n], "errors": {json.dumps(errors)}, "summary": {json.dumps(summary)}}}\n'
 
 
 def file(outcome: Outcome) -> dict[str, Any]:
@@ -51,7 +57,11 @@ def file(outcome: Outcome) -> dict[str, Any]:
         "locked": sound(outcome.report.locked) or None,
         "diagnostics": [diagnostic(outcome.report.source, item) for item in outcome.report.diagnostics],
         "applied": [
-            {**clean(item._replace(effects=())), "effects": [effect(each) for each in item.effects]}
+            {
+                **clean(item._replace(effects=())),
+                "saves": saving(item.saves),
+                "effects": [effect(each) for each in item.effects],
+            }
             for item in (fixed.applied if fixed is not None and outcome.changed else ())
         ],
         "faults": [clean(item) for item in (fixed.faults if fixed is not None else ())],
@@ -67,7 +77,7 @@ def diagnostic(source: Source, item: Diagnostic) -> dict[str, Any]:
         "message": sound(item.message),
         **span(source, item.span),
         "fix": fix(source, item.fix) if item.fix is not None and expressible(item.fix) else None,
-        "saves": clean(item.saves),
+        "saves": saving(item.saves),
         "related": [{**span(source, related.span), "message": sound(related.message)} for related in item.related],
         "refusal": sound(refusal(item)) or None,
     }

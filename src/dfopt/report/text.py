@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from dfopt.engine import Applied
-from dfopt.report import Outcome, Results, Run, figure, place, visible
-from dfopt.rule import Diagnostic
+from dfopt.report import Outcome, Results, Run, figure, place, size, total, visible
+from dfopt.rule import Diagnostic, Saving
 from dfopt.source import Source, Span
 
 TAB = 4
@@ -21,6 +21,8 @@ OFF = "\x1b[0m"
 def render(results: Results, run: Run) -> Iterator[str]:
     """One piece per file, then the summary."""
     counts = dict.fromkeys(("error", "warning", "info"), 0)
+    offered: list[Saving | None] = []
+    made: list[Saving | None] = []
     files = files_with_findings = fixable = unsafe = fixed = files_fixed = failed = 0
     for result in results:
         if not isinstance(result, Outcome):
@@ -33,25 +35,29 @@ def render(results: Results, run: Run) -> Iterator[str]:
             if diagnostic.fix is not None:
                 fixable += diagnostic.fix.safe
                 unsafe += not diagnostic.fix.safe
+            offered.append(diagnostic.saves)
         files_with_findings += bool(result.report.diagnostics)
         if result.changed and result.fixed is not None:
             fixed += len(result.fixed.applied)
+            made += [applied.saves for applied in result.fixed.applied]
             files_fixed += 1
     if run.quiet or not (files or failed):
         return
-    total = sum(counts.values())
+    findings = sum(counts.values())
     lines = []
     if run.command == "fix" and fixed:
         lines.append(
             _paint(run, "good", f"{'would fix' if run.diff else 'fixed'} {fixed} in {_count(files_fixed, 'file')}")
         )
+        lines += _saved("known savings", "fix", made)
     where = f"{files_with_findings} of {_count(files, 'file')}" if files > 1 else _count(files, "file")
     left = " left" if run.command == "fix" else ""
-    if total:
+    if findings:
         parts = [
             _count(number, level) if level != "info" else f"{number} info" for level, number in counts.items() if number
         ]
-        lines.append(f"{_count(total, 'finding')}{left} in {where}: {', '.join(parts)}")
+        lines.append(f"{_count(findings, 'finding')}{left} in {where}: {', '.join(parts)}")
+        lines += _saved(f"known savings{left}", "finding", offered)
         offers = [f"{fixable} can be fixed by `dfopt fix`"] if fixable else []
         if unsafe:
             offers.append(
@@ -186,5 +192,14 @@ def _paint(run: Run, name: str, text: str) -> str:
     return f"{PAINT[name]}{text}{OFF}" if run.color else text
 
 
+def _saved(head: str, noun: str, savings: list[Saving | None]) -> list[str]:
+    """The line that says what findings or fixes save, where that is known of one."""
+    found = total(savings)
+    if not found.known:
+        return []
+    more = f"; not known in {found.unknown} more" if found.unknown else ""
+    return [f"{head}: about {size(found.bytes)} in {_count(found.known, noun)}{more}"]
+
+
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('x') else 's'}"
