@@ -30,6 +30,8 @@ WITHIN_A_FLOOR = {
     ("policy.py", "rule.py"),
     ("context.py", "rule.py"),
     ("manifests.py", "context.py"),
+    ("lists.py", "layers.py"),
+    ("lists.py", "rewrite.py"),
     ("caches.py", "layers.py"),
     ("caches.py", "rewrite.py"),
     ("caches.py", "rule.py"),

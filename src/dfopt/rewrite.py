@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from dfopt.build import Build, Run, once
+from dfopt.build import Build, Command, Run, once
 from dfopt.shell import Compound, Script, Simple
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
@@ -134,6 +134,8 @@ def can_append(build: Build, index: int) -> bool:
         return False
     errexit = shell_has(build, index, "e")
     for command in run.commands:
+        if _in_own_shell(command):
+            continue
         if command.name is None or _leaves(command.simple):
             return False
         errexit = errexit or command.name == "set"
@@ -153,6 +155,11 @@ def shell_has(build: Build, index: int, option: str) -> bool:
     return _LONG_OPTIONS.get(option, "") in words or any(
         option in word[1:] for word in words if word.startswith("-") and not word.startswith("--")
     )
+
+
+def _in_own_shell(command: Command) -> bool:
+    """Whether a command runs in a shell of its own: it ends that one, or sets options there, and not in the RUN's."""
+    return "subshell" in command.nesting or "substitution" in command.nesting
 
 
 def _leaves(simple: Simple) -> bool:
@@ -191,7 +198,7 @@ def always_runs(build: Build, index: int, command: int, fails: bool) -> bool:
     if "&" in kinds or "function" in kinds or before == "||":
         return False
     if any(
-        one.name is None or _leaves(one.simple)
+        (one.name is None or _leaves(one.simple)) and not _in_own_shell(one)
         for one in run.commands
         if one.simple.start < steps[command].pipeline.start
     ):
