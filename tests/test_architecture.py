@@ -29,6 +29,7 @@ WITHIN_A_FLOOR = {
     ("merging.py", "rule.py"),
     ("policy.py", "rule.py"),
     ("context.py", "rule.py"),
+    ("unwanted.py", "context.py"),
     ("manifests.py", "context.py"),
     ("lists.py", "layers.py"),
     ("lists.py", "rewrite.py"),

@@ -231,6 +231,14 @@ def application(act: Callable[[Arguments], int]) -> typer.Typer:
     def explain_command(rule: str = typer.Argument(metavar="RULE", help="A code or a name.")) -> None:
         raise typer.Exit(explain(rule))
 
+    @app.command("ignore", help="Write or complete the ignore file of the build context that Dockerfiles are built in.")
+    def ignore_command(
+        paths: list[str] | None = typer.Argument(None, metavar="[PATH]...", help=PATHS, show_default=False),
+        diff: bool = typer.Option(False, "--diff", help="Print the changes as a unified diff; write nothing."),
+        context: str | None = typer.Option(None, "--context", metavar="FOLDER", help="The build context."),
+    ) -> None:
+        raise typer.Exit(ignore(tuple(paths or (".",)), diff, context))
+
     @app.command("rules", help="List the rules.")
     def rules_command() -> None:
         raise typer.Exit(list_rules())
@@ -483,6 +491,54 @@ def explain(name: str) -> int:
         return WRONG_USE
     _write(sys.stdout, page if page.endswith("\n") else page + "\n")
     return CLEAN
+
+
+def ignore(paths: Sequence[str], diff: bool, root: str | None) -> int:
+    """Write or complete ignore files, one for each build context of the Dockerfiles found; 1 where `diff` shows a change."""
+    from dfopt import context, files, ignoring
+    from dfopt.build import Build
+    from dfopt.rule import Given, Place
+    from dfopt.source import Source
+    from dfopt.syntax import parse
+
+    if root is not None and not os.path.isdir(root):
+        _say(f"dfopt: --context: `{root}` is no folder\n")
+        return WRONG_USE
+    code = CLEAN
+    places: dict[tuple[str, str], tuple[context.Context, list[tuple[str, Build]]]] = {}
+    for found in files.find(paths, lambda path: False):
+        try:
+            if found.error or found.path == STDIN:
+                raise OSError(found.error or "standard input has no build context")
+            build = Build(parse(Source.from_bytes(files.read(found.path), found.path)))
+            if build.syntax.fatal:
+                raise OSError("BuildKit refuses it -> `dfopt check` says why")
+            folder = root or context.root_of(build, Given(place=Place(found.path))) or os.path.dirname(found.path)
+            place = context.open_context(folder, found.path)
+        except (OSError, context.BadPattern) as error:
+            line = f":{error.line}" if isinstance(error, context.BadPattern) else ""
+            _say(f"dfopt: {found.path}{line}: {error}\n")
+            code = WRONG_USE
+            continue
+        key = (os.path.realpath(folder), place.ignore.path)
+        places.setdefault(key, (place, []))[1].append((found.path, build))
+    for place, builds in places.values():
+        proposal = ignoring.propose(place, builds)
+        path = os.path.relpath(proposal.path)
+        before = (proposal.before or "").encode("utf-8", "surrogateescape")
+        after = proposal.after.encode("utf-8", "surrogateescape")
+        if diff and proposal.added:
+            _write_bytes(_diff(path, before, after, _colored("auto", sys.stdout)))
+            code = max(code, FINDINGS)
+        elif proposal.added and proposal.before is None:
+            files.create(proposal.path, after)
+        elif proposal.added:
+            files.replace(proposal.path, before, after)
+        stream = sys.stderr if diff else sys.stdout
+        _write(stream, "".join(line + "\n" for line in ignoring.told(proposal, path, diff)))
+    if not places and code == CLEAN:
+        _say("dfopt: no Dockerfile found -> name the file itself if it has another name\n")
+    return code
 
 
 def list_rules() -> int:

@@ -420,18 +420,24 @@ def of(build: Build, given: Given, evidence: Iterable[tuple[str, ...]] = ()) -> 
     `evidence` are groups of names or patterns of which one must be there too, where the folder is not told: `COPY . .` alone
     fits every folder.
     """
+    root = root_of(build, given, evidence)
+    return _opened(given, root) if root is not None else None
+
+
+def root_of(build: Build, given: Given, evidence: Iterable[tuple[str, ...]] = ()) -> str | None:
+    """The folder that `of` opens."""
     place = given.place
     if place is None:
         return None
     if place.root is not None:
-        return _opened(given, place.root)
+        return place.root
     sources = _sources(build)
     for folder in _above(os.path.abspath(place.dockerfile)):
         bare = place.known.setdefault("bare " + folder, Context(folder, Ignore()))
         if all(bare.entry(source) is not None for source in sources) and all(
             any(bare.matching(name) for name in names) for names in evidence
         ):
-            return _opened(given, folder)
+            return folder
     return None
 
 
@@ -461,23 +467,43 @@ def _above(dockerfile: str) -> list[str]:
 @once
 def _sources(build: Build) -> tuple[str, ...]:
     """What the file takes from its context by name: sources of COPY and ADD without wildcards, and of bind mounts."""
-    found = []
+    found: list[str] = []
     for index, instruction in enumerate(build.instructions):
-        if instruction.name in ("COPY", "ADD"):
-            copy = build.copy(index)
-            if copy is None or copy.origin is not None:
-                continue
-            heredocs = {heredoc.name for heredoc in instruction.heredocs}
-            found += [
-                source
-                for source in copy.sources or ()
-                if source not in heredocs
-                and "://" not in source
-                and not source.startswith("git@")
-                and not set(source) & set("*?[\\")
-            ]
+        found += named_by(build, index)
         for flag in instruction.flags if instruction.name == "RUN" else ():
             options = mount_options(flag.value or "") if flag.name == "mount" else {}
             if options.get("type") == "bind" and "from" not in options and "$" not in options.get("source", ""):
                 found.append(options.get("source", ""))
     return tuple(dict.fromkeys(found))
+
+
+def named_by(build: Build, index: int) -> tuple[str, ...]:
+    """The paths of the context that a COPY or ADD names without wildcards, below the root; the root itself is no name."""
+    instruction = build.instructions[index]
+    copy = build.copy(index) if instruction.name in ("COPY", "ADD") else None
+    if copy is None or copy.origin is not None:
+        return ()
+    heredocs = {heredoc.name for heredoc in instruction.heredocs}
+    return tuple(
+        path
+        for source in copy.sources or ()
+        if source not in heredocs and not _elsewhere(source) and (path := normal(source))
+    )
+
+
+def folders_of(build: Build, index: int, place: Context) -> tuple[str, ...]:
+    """The folders of the context whose contents a COPY or ADD takes, the root as ""."""
+    copy = build.copy(index) if build.instructions[index].name in ("COPY", "ADD") else None
+    if copy is None or copy.origin is not None:
+        return ()
+    found = []
+    for source in copy.sources or ():
+        entry = place.entry(source) if not _elsewhere(source) else None
+        if entry is not None and entry.kind == "folder":
+            found.append(entry.path)
+    return tuple(found)
+
+
+def _elsewhere(source: str) -> bool:
+    """Whether a source is a pattern or lies outside of the context."""
+    return "://" in source or source.startswith("git@") or bool(set(source) & set("*?[\\"))
