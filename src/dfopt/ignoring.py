@@ -266,18 +266,10 @@ def told(proposal: Proposal, path: str, would: bool) -> Iterator[str]:
     files, size = proposal.files, proposal.size
     if files[0] != files[1]:
         gone = files[0] - files[1]
-        yield f"  keeps {gone:,} more {'file' if gone == 1 else 'files'} out, {_amount(size[0] - size[1])}; {files[1]:,} files, {_amount(size[1])} are left"
+        yield f"  keeps {gone:,} more {'file' if gone == 1 else 'files'} out, {unwanted.amount(size[0] - size[1])}; {files[1]:,} files, {unwanted.amount(size[1])} are left"
     for pattern, why in proposal.left:
         yield f"  left out: `{pattern}`: {why}"
     for note in proposal.notes:
         yield f"  {f'line {note.line}: ' if note.line else ''}{note.text}"
     if count:
         yield "  `COPY --from` takes files from stages and images, which no ignore file touches"
-
-
-def _amount(size: int) -> str:
-    """Bytes as people read them, in powers of ten."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor:
-            return f"{size / factor:,.1f} {unit}"
-    return f"{size} bytes"

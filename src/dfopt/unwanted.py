@@ -176,3 +176,11 @@ def size_of(place: Context, one: Entry) -> int | None:
             return None
         total += inner.size
     return total
+
+
+def amount(size: int) -> str:
+    """Bytes as people read them, in powers of ten."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:,.1f} {unit}"
+    return f"{size} bytes"

@@ -23,18 +23,14 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
         named = [f"`{stray.entry.path}`" for stray in found[:3]]
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         sizes = [unwanted.size_of(place, stray.entry) for stray in found]
-        total = sum(size for size in sizes if size is not None) if None not in sizes else None
+        total = f" ({unwanted.amount(sum(size or 0 for size in sizes))})" if None not in sizes else ""
         written = " ".join((instruction.name, *instruction.arguments))
         yield Finding(
             instruction.text_span,
-            f"`{written}` takes {', '.join(named)}{more} along -> keep what the build does not need out of its context:"
+            f"`{written}` takes {', '.join(named)}{more} along{total} -> keep what the build does not need out of its context:"
             " `dfopt ignore` writes the ignore file",
             None,
-            Saving(
-                "what is copied for nothing, and the steps behind it that run again when it changes",
-                total,
-                "measured in the build context",
-            ),
+            Saving("what is copied for nothing, and the steps behind it that run again when it changes", source=""),
             (),
             "the ignore file is another file: `dfopt ignore` writes it",
         )
