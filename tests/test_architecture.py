@@ -33,6 +33,7 @@ WITHIN_A_FLOOR = {
     ("manifests.py", "context.py"),
     ("lists.py", "layers.py"),
     ("lists.py", "rewrite.py"),
+    ("lists.py", "rule.py"),
     ("caches.py", "layers.py"),
     ("caches.py", "rewrite.py"),
     ("caches.py", "rule.py"),

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from dfopt import layers, packages, rewrite
+from dfopt import layers, packages, rewrite, shell
 from dfopt.build import Build, Run, Stage, once
 from dfopt.layers import Brought
 from dfopt.packages import Use
+from dfopt.rule import AddsCommand
 from dfopt.shell import Simple
+from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple
 
 APT_LISTS = "/var/lib/apt/lists"
@@ -174,6 +176,47 @@ def operator_before(build: Build, index: int, step: int) -> str | None:
     if step and operator in (";", "\n") and rewrite.joint(build, index) in (";", "\n"):
         return operator
     return None
+
+
+def step_of(run: Run, use: Use) -> int | None:
+    """The step of a RUN's script that a command stands in."""
+    for number, step in enumerate(run.script.steps):
+        if step.pipeline.start <= use.command.start < step.pipeline.end:
+            return number
+    return None
+
+
+def put_before(build: Build, index: int, step: int, text: str) -> tuple[Edit, AddsCommand] | None:
+    """A command put before command `step` of a RUN, in the layout of the others, with its effect; None where that may change
+    when the others run."""
+    run = build.run(index)
+    operator = operator_before(build, index, step)
+    if run is None or operator is None or "\n" in text:
+        return None
+    if operator == "\n":
+        place = run.span(run.script.steps[step].pipeline.start, run.script.steps[step].pipeline.end).start
+        source = build.syntax.source
+        before = source.text[source.line_starts[source.line_of(place) - 1] : place]
+        if before.strip(" \t"):
+            return None
+        edit = Edit(Span(place, place), f"{text}\n{before}")
+    else:
+        short = _in_line(build, run, step, f"{text}{'' if operator == ';' else ' '}{operator} ")
+        edit = short or rewrite.insert_commands(build, index, step, [text], operator)
+    words = shell.tokens(shell.read(text))
+    return edit, AddsCommand(index, step - 1, operator.replace("\n", ";"), words)
+
+
+def _in_line(build: Build, run: Run, step: int, text: str) -> Edit | None:
+    """A command put into a RUN of one line that does not grow long by it; None for others."""
+    steps = run.script.steps
+    whole = run.span(steps[0].pipeline.start, steps[-1].pipeline.end)
+    source = build.syntax.source
+    line = source.line_of(whole.start)
+    if source.line_of(whole.end) > line or len(source.line_text(line)) + len(text) > rewrite.WIDTH:
+        return None
+    place = run.span(steps[step].pipeline.start, steps[step].pipeline.end).start
+    return Edit(Span(place, place), text)
 
 
 # ------------------------------------------------------------------------------------------------- where there are none

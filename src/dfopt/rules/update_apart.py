@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 
-from dfopt import caches, layers, lists, merging, rewrite, shell
+from dfopt import caches, layers, lists, merging, rewrite
 from dfopt.build import Build, Run, Stage
 from dfopt.layers import Brought
-from dfopt.lists import Reader, Readers
+from dfopt.lists import Readers
 from dfopt.packages import Use
-from dfopt.rule import AddsCommand, DropsCommand, Effect, Finding, Fix, Given, Layers, Related, Removes, Saving
+from dfopt.rule import DropsCommand, Effect, Finding, Fix, Given, Layers, Related, Removes, Saving
 from dfopt.source import Edit, Span
 from dfopt.startup import pattern
 
@@ -191,13 +191,13 @@ def _carried(build: Build, stage: Stage, index: int, target: int, run: Run, use:
     dropped = rewrite.drop_instruction(build, index)
     if rewrite.switches_off(dropped.comments):
         return None, "a comment switches a check off for an instruction that would go"
-    placed = _put_before(build, target, reading, _front(reading), _text(run, use))
+    placed = lists.put_before(build, target, _front(reading), _text(run, use))
     if placed is None:
         return None, "nothing can be put before the install without a change of when the other commands run"
-    edits, effect = placed
+    edits: tuple[Edit, ...] = (placed[0],)
     if dropped.comments:
         edits = (rewrite.insert_lines(build, rewrite.block_start(build, target), dropped.comments), *edits)
-    effects = (DropsCommand(index, 0), effect, Layers(stage.index, -1))
+    effects = (DropsCommand(index, 0), placed[1], Layers(stage.index, -1))
     line = build.syntax.source.line_of(build.instructions[target].keyword_span.start)
     title = f"move `{caches.label(use)}` into the RUN on line {line}"
     because = "nothing between works with package lists or with what an update reads"
@@ -244,39 +244,6 @@ def _text(run: Run, use: Use) -> str:
     return run.script.text[use.command.start : use.command.end]
 
 
-def _put_before(
-    build: Build, index: int, run: Run, step: int, text: str
-) -> tuple[tuple[Edit, ...], AddsCommand] | None:
-    """A command put before command `step` of a RUN."""
-    operator = lists.operator_before(build, index, step)
-    if operator is None or "\n" in text:
-        return None
-    if operator == "\n":
-        place = run.span(run.script.steps[step].pipeline.start, run.script.steps[step].pipeline.end).start
-        source = build.syntax.source
-        before = source.text[source.line_starts[source.line_of(place) - 1] : place]
-        if before.strip(" \t"):
-            return None
-        edit = Edit(Span(place, place), f"{text}\n{before}")
-    else:
-        short = _in_line(build, run, step, f"{text}{'' if operator == ';' else ' '}{operator} ")
-        edit = short or rewrite.insert_commands(build, index, step, [text], operator)
-    words = shell.tokens(shell.read(text))
-    return (edit,), AddsCommand(index, step - 1, operator.replace("\n", ";"), words)
-
-
-def _in_line(build: Build, run: Run, step: int, text: str) -> Edit | None:
-    """A command put into a RUN of one line that does not grow long by it; None for others."""
-    steps = run.script.steps
-    whole = run.span(steps[0].pipeline.start, steps[-1].pipeline.end)
-    source = build.syntax.source
-    line = source.line_of(whole.start)
-    if source.line_of(whole.end) > line or len(source.line_text(line)) + len(text) > rewrite.WIDTH:
-        return None
-    place = run.span(steps[step].pipeline.start, steps[step].pipeline.end).start
-    return Edit(Span(place, place), text)
-
-
 def _repeated(build: Build, found: Readers, run: Run, use: Use) -> Fix | None:
     """An update of its own in each RUN that installs from the lists; None where one of them cannot take it."""
     edits: list[Edit] = []
@@ -287,21 +254,13 @@ def _repeated(build: Build, found: Readers, run: Run, use: Use) -> Fix | None:
             continue
         done.add(reader.instruction)
         reading = build.run(reader.instruction)
-        step = _step_of(reading, reader) if reading is not None else None
+        step = lists.step_of(reading, reader.use) if reading is not None else None
         if reading is None or step is None or layers.mounted(build, reader.instruction, lists.APT_LISTS):
             return None
-        placed = _put_before(build, reader.instruction, reading, step, _text(run, use))
+        placed = lists.put_before(build, reader.instruction, step, _text(run, use))
         if placed is None:
             return None
-        edits += placed[0]
+        edits.append(placed[0])
         effects.append(placed[1])
     because = "to agree: each install fetches lists of its own, which may name newer packages"
     return Fix(f"add `{caches.label(use)}` before the install", tuple(edits), False, because, tuple(effects))
-
-
-def _step_of(run: Run, reader: Reader) -> int | None:
-    """The step of a script that a command stands in."""
-    for number, step in enumerate(run.script.steps):
-        if step.pipeline.start <= reader.use.command.start < step.pipeline.end:
-            return number
-    return None
