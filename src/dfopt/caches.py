@@ -181,6 +181,31 @@ def behind_verb(use: Use) -> int | None:
     return last
 
 
+def behind_options(use: Use) -> int | None:
+    """The index of the word behind which a flag of the verb may stand: the last of the options that follow the verb, before the
+    first operand. None where it is not known."""
+    verb = behind_verb(use)
+    if verb is None:
+        return None
+    words = use.command.words
+    operands = {id(word) for word in use.operands}
+    last = verb
+    while last + 1 < len(words) and id(words[last + 1]) not in operands and words[last + 1].text.startswith("-"):
+        if words[last + 1].text == "--":
+            break
+        last += 1
+    options = {option.index for option in use.options}
+    if (
+        last + 1 < len(words)
+        and last in options
+        and id(words[last + 1]) not in operands
+        and not words[last + 1].text.startswith("-")
+    ):
+        # The last option takes its value from the next word.
+        last = verb
+    return last
+
+
 def label(use: Use) -> str:
     """A command by its manager's word and verb, as written: `pip3 install`."""
     words = use.command.words

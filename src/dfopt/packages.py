@@ -59,6 +59,9 @@ class Manager(NamedTuple):
     production_flags: tuple[str, ...] = ()  # flags that leave out development dependencies, the usual one first
     production_variables: tuple[str, ...] = ()  # the same as environment: "NODE_ENV=production"
     proof: str = "text only"  # or "buildable": real builds can show it (Debian, PyPI, npm, crates.io, Go, Maven)
+    frozen_flags: tuple[str, ...] = ()  # flags with which an install fails rather than change the lock file
+    frozen_verbs: tuple[str, ...] = ()  # verbs that do so by themselves (`npm ci`)
+    frozen_variables: tuple[str, ...] = ()  # environment variables that make it do so
 
 
 class Option(NamedTuple):
@@ -132,6 +135,16 @@ class Use(NamedTuple):
         """Whether development dependencies are left out by this command itself (ENV and configuration aside)."""
         return any(_matches(option, flag) for option in self.options for flag in self.manager.production_flags) or any(
             f"{name}={value}" in self.manager.production_variables for name, value in self.environment
+        )
+
+    @property
+    def frozen(self) -> bool:
+        """Whether this command itself fails rather than change the lock file (ENV and configuration aside)."""
+        if self.verb in self.manager.frozen_verbs:
+            return True
+        return any(_matches(option, flag) for option in self.options for flag in self.manager.frozen_flags) or any(
+            name in self.manager.frozen_variables and (value is None or value.lower() not in _FALSE)
+            for name, value in self.environment
         )
 
     @property
@@ -426,13 +439,16 @@ def _manager(
     production_flags: tuple[str, ...] = (),
     production_variables: tuple[str, ...] = (),
     proof: str = "text only",
+    frozen_flags: tuple[str, ...] = (),
+    frozen_verbs: tuple[str, ...] = (),
+    frozen_variables: tuple[str, ...] = (),
 ) -> Manager:
     """A row: a mount is put on the caches unless said otherwise."""
     mounts = mounts or caches
     return Manager(
         name, family, caches, lists, mounts, sharing, not any(folder.identity for folder in mounts), enable, manifests, locks,
         writes, no_cache_flags, no_cache_variables, clean_commands, cleanings, refresh, no_recommends_flags, production_flags,
-        production_variables, proof,
+        production_variables, proof, frozen_flags, frozen_verbs, frozen_variables,
     )  # fmt: skip
 
 
@@ -535,6 +551,8 @@ _ROWS = (
         production_flags=("--no-dev", "--no-default-groups"),
         production_variables=("UV_NO_DEV=1",),
         proof="buildable",
+        frozen_flags=("--locked", "--frozen"),
+        frozen_variables=("UV_LOCKED", "UV_FROZEN"),
     ),
     # Poetry's `--no-cache` leaves the artifacts folder in use (poetry 2.5, installation/executor.py): it is no such flag.
     _manager(
@@ -559,6 +577,9 @@ _ROWS = (
         clean_commands=(("pipenv", "--clear"),),
         cleanings=(Cleaning("", ("--clear",), ("{home}/.cache/pipenv",)),),
         proof="buildable",
+        frozen_flags=("--deploy", "--ignore-pipfile"),
+        frozen_verbs=("sync",),
+        frozen_variables=("PIPENV_IGNORE_PIPFILE",),
     ),
     # Without `--force`, npm 5 and later refuse to clean.
     _manager(
@@ -573,6 +594,7 @@ _ROWS = (
         production_flags=("--omit=dev", "--production", "--only=production", "--only=prod", "--no-dev"),
         production_variables=_NODE_PRODUCTION,
         proof="buildable",
+        frozen_verbs=("ci", "install-ci-test"),
     ),
     _manager(
         "yarn",
@@ -597,6 +619,8 @@ _ROWS = (
         production_flags=("--production",),
         production_variables=_NODE_PRODUCTION,
         proof="buildable",
+        frozen_flags=("--frozen-lockfile", "--immutable"),
+        frozen_variables=("YARN_ENABLE_IMMUTABLE_INSTALLS",),
     ),
     # `store prune` removes what no project refers to, which is less than all: no command empties the store.
     _manager(
@@ -611,6 +635,9 @@ _ROWS = (
         production_flags=("--prod",),
         production_variables=_NODE_PRODUCTION,
         proof="buildable",
+        frozen_flags=("--frozen-lockfile",),
+        frozen_verbs=("ci",),
+        frozen_variables=("npm_config_frozen_lockfile", "CI"),
     ),
     _manager(
         "bun",
@@ -624,6 +651,8 @@ _ROWS = (
         production_flags=("--production", "--omit=dev"),
         production_variables=_NODE_PRODUCTION,
         proof="buildable",
+        frozen_flags=("--frozen-lockfile", "--production"),
+        frozen_verbs=("ci",),
     ),
     _manager(
         "go",
@@ -647,6 +676,7 @@ _ROWS = (
         locks=("Cargo.lock",),
         writes=("target",),
         proof="buildable",
+        frozen_flags=("--locked", "--frozen"),
     ),
     _manager(
         "maven",
@@ -706,6 +736,7 @@ _ROWS = (
             Cleaning("nuget locals", ("http-cache",), ("{home}/.local/share/NuGet/http-cache",)),
             Cleaning("nuget locals", ("temp",), ("/tmp/NuGetScratch",)),
         ),
+        frozen_flags=("--locked-mode",),
     ),
     _manager(
         "nuget",
@@ -753,6 +784,8 @@ _ROWS = (
         writes=("vendor/bundle", ".bundle"),
         production_flags=("--without=development",),
         production_variables=("BUNDLE_WITHOUT=development", "BUNDLE_WITHOUT=development:test"),
+        frozen_flags=("--frozen", "--deployment"),
+        frozen_variables=("BUNDLE_FROZEN", "BUNDLE_DEPLOYMENT"),
     ),
     # `gem cleanup` removes old versions of installed gems, not the cache.
     _manager(

@@ -73,26 +73,10 @@ def _finding(build: Build, stage: Stage, index: int, run: Run, use: Use, unknown
     flag = use.manager.no_recommends_flags[0]
     message = f"`{caches.label(use)}` installs recommended packages as well -> add `{flag}`"
     span, saves = caches.span_of(run, use), Saving("the packages that are only recommended")
-    verb = caches.behind_verb(use)
-    if unknown or verb is None:
+    last = caches.behind_options(use)
+    if unknown or last is None:
         return Finding(span, message, None, saves, (), unknown or "it is not known where the flag may stand")
-    # Behind the options that follow the verb, before the first package.
     words = use.command.words
-    operands = {id(word) for word in use.operands}
-    last = verb
-    while last + 1 < len(words) and id(words[last + 1]) not in operands and words[last + 1].text.startswith("-"):
-        if words[last + 1].text == "--":
-            break
-        last += 1
-    options = {option.index for option in use.options}
-    if (
-        last + 1 < len(words)
-        and last in options
-        and id(words[last + 1]) not in operands
-        and not words[last + 1].text.startswith("-")
-    ):
-        # The last option takes its value from the next word.
-        last = verb
     edit = rewrite.add_word_behind(run, words[last].start, words[last].end, flag)
     fix = Fix(
         f"add `{flag}`",
