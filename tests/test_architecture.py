@@ -34,6 +34,7 @@ WITHIN_A_FLOOR = {
     ("lists.py", "layers.py"),
     ("lists.py", "rewrite.py"),
     ("lists.py", "rule.py"),
+    ("archives.py", "layers.py"),
     ("caches.py", "layers.py"),
     ("caches.py", "rewrite.py"),
     ("caches.py", "rule.py"),
