@@ -37,6 +37,13 @@ _PLACES = frozenset(
 )
 
 
+# Images whose own command is a server: a stage on one needs no CMD.
+_SERVERS = frozenset(
+    "nginx httpd redis postgres mysql mariadb mongo tomcat caddy haproxy rabbitmq memcached elasticsearch grafana/grafana nextcloud wordpress"
+    " ghost drupal joomla".split()
+)
+
+
 class Lock(NamedTuple):
     """A lock file that an install finds in its folder: `name` as it is there, `source` as the COPY or mount names it.
 
@@ -223,13 +230,18 @@ def configured(build: Build, index: int, words: "re.Pattern[str]") -> bool:
 
 
 def start(build: Build, stage: Stage) -> str | None:
-    """What an image of the stage starts: the words of its ENTRYPOINT and CMD; None where it has neither of its own."""
+    """What an image of the stage starts: the words of its ENTRYPOINT and CMD, or its base image where that is known for a server; None
+    where it has neither."""
     found: dict[str, str] = {}
     for one in build.chain(stage):
         for index in reversed(one.indexes):
             instruction = build.instructions[index]
             if instruction.name in ("CMD", "ENTRYPOINT") and instruction.name not in found and instruction.arguments:
                 found[instruction.name] = " ".join(instruction.arguments)
+    if not found:
+        repository, tag = bases.repository_of(build.chain(stage)[-1].image or "")
+        if repository in _SERVERS or (repository == "php" and ("fpm" in tag or "apache" in tag)):
+            return posixpath.basename(repository)
     return " ".join(found[name] for name in ("ENTRYPOINT", "CMD") if name in found) or None
 
 

@@ -1,7 +1,6 @@
 """An image ships the tool chain that built its program: compilers, build tools and their caches."""
 
 import posixpath
-import re
 from collections.abc import Iterator
 
 from dfopt import bases
@@ -27,7 +26,6 @@ _ADVICE = {
     "Java": "build in a stage of its own and copy the jar into an image with a JRE",
     ".NET": "publish in a stage of its own and copy the result into the `aspnet` or `runtime` image",
     "Node": "build in a stage of its own and copy the result and the production dependencies into the final stage",
-    "Python": "build wheels or a virtual environment in a stage of its own and copy that",
     "C/C++": "build in a stage of its own and copy what is installed",
 }
 
@@ -41,11 +39,10 @@ _IMAGES = {
 
 _COMPILERS = frozenset("gcc g++ cc c++ clang clang++ make gmake cmake ninja meson configure autoreconf".split())
 
-# Packages that bring a compiler or a build tool, over the distributions.
+# Packages that bring a tool chain, over the distributions. (Compilers of C and what builds with them are `build-packages-shipped`'s.)
 _PACKAGES = {
-    "build-essential": "C/C++", "build-base": "C/C++", "gcc": "C/C++", "g++": "C/C++", "clang": "C/C++", "make": "C/C++", "cmake": "C/C++",
-    "gcc-c++": "C/C++", "alpine-sdk": "C/C++", "ninja-build": "C/C++", "meson": "C/C++", "golang": "Go", "golang-go": "Go", "go": "Go",
-    "cargo": "Rust", "rustc": "Rust", "rust": "Rust", "maven": "Java", "gradle": "Java", "default-jdk": "Java",
+    "golang": "Go", "golang-go": "Go", "go": "Go", "cargo": "Rust", "rustc": "Rust", "rust": "Rust", "maven": "Java", "gradle": "Java",
+    "default-jdk": "Java",
 }  # fmt: skip
 
 _NODE_BUILDERS = frozenset(
@@ -104,8 +101,6 @@ def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:
                     language = _PACKAGES.get(name) or ("Java" if name.endswith("-jdk") else None)
                     if language is not None and language not in found:
                         found[language] = (run.span(word.start, word.end), f"the package `{name}`")
-    if "C/C++" in found:
-        found.setdefault("Python", found["C/C++"])
     return found
 
 
@@ -136,10 +131,6 @@ def _language(command: Command) -> str | None:
         if manager in ("npm", "yarn", "pnpm", "bun") and use.action in ("run", "build"):
             named = [use.verb, *((word.value or "") for word in use.operands)]
             return "Node" if any(name == "build" or name.startswith("build:") for name in named) else None
-        if manager == "pip" and use.action == "install":
-            # pip itself and its like come as wheels.
-            wanted = {re.split(r"[=<>~!\[]", word.value or "?")[0].lower() for word in use.operands}
-            return "Python" if use.manifests or wanted - {"pip", "setuptools", "wheel"} else None
         return None
     name = posixpath.basename(command.name or "")
     if name in ("npx", "pnpx", "bunx"):
