@@ -232,8 +232,8 @@ def _fix(build: Build, stage: Stage, kept: _Kept, builds: list[tuple[int, Run, S
         effects.append(AddsCommand(index, adding, "&&", command))
         before = {id(word): use.command.words[place - 1] for place, word in enumerate(use.command.words)}
         for word in words:
-            since, place = run.span(before[id(word)].start, before[id(word)].end), run.span(word.start, word.end)
-            if "#" in build.syntax.source.text[since.end : place.start]:
+            gap = (run.span(before[id(word)].start, before[id(word)].end).end, run.span(word.start, word.end).start)
+            if "#" in build.syntax.source.text[gap[0] : gap[1]]:
                 return None, f"a comment speaks of `{word.text}`"
             edits.append(rewrite.drop_word(build, run, before[id(word)].end, word.start, word.end))
             effects.append(DropsWord(index, word.start))
