@@ -11,6 +11,7 @@ from dfopt.engine import check, fix
 from dfopt.rule import (
     AddsCommand,
     AddsFlag,
+    AddsMount,
     AddsWord,
     DropsCommand,
     Effect,
@@ -167,6 +168,15 @@ def test_a_flag_comes_in_as_declared(declared: str, made: str, good: bool) -> No
     result = fix(Source(TEXT), [replacing(old, new, AddsFlag(copy, declared))])
     assert (result.source.text == TEXT.replace(old, new)) == good or (not made and not good)
     assert bool(result.faults) == (not good)
+
+
+def test_a_run_without_a_command_stays_a_step() -> None:
+    text = "FROM a\nRUN first\nRUN\n"
+    fixed = fix(
+        Source(text),
+        [replacing("RUN first", "RUN --mount=type=cache,target=/c first", AddsMount(1, "type=cache,target=/c"))],
+    )
+    assert not fixed.faults and "--mount" in fixed.source.text
 
 
 def test_white_space_and_layout_may_change() -> None:

@@ -499,7 +499,7 @@ def test_lists(text: str, fetches: bool, needs: bool) -> None:
     ("apt-get clean", ("/var/cache/apt",)),
     ("apt-get distclean", ("/var/cache/apt", "/var/lib/apt/lists")),
     ("apt-get autoclean", ()),
-    ("yum clean all", ("/var/cache/yum", "/var/cache/dnf")),
+    ("yum clean all", ("/var/cache/yum", "/var/cache/dnf", "/var/cache/libdnf5")),
     ("dnf clean metadata", ()),
     ("zypper clean --all", ("/var/cache/zypp/packages", "/var/cache/zypp/raw", "/var/cache/zypp/solv")),
     ("zypper clean", ("/var/cache/zypp/packages",)),
@@ -666,7 +666,9 @@ def test_every_row_is_sane() -> None:
         kept = {folder.path for folder in (*manager.caches, *manager.lists)}
         for cleaning in manager.cleanings:
             assert set(cleaning.empties) <= kept, (manager.name, cleaning)
-        assert {folder.path for folder in manager.mounts} <= kept | {f"{path}/db" for path in kept}, manager.name
+        # The folder of all caches, Cargo's database of repositories, and the place that makes apk keep packages.
+        near = {f"{path}/db" for path in kept} | {path.rpartition("/")[0] for path in kept} | {"/etc/apk/cache"}
+        assert {folder.path for folder in manager.mounts} <= kept | near, manager.name
 
 
 def test_every_clean_command_is_recognised_and_empties_something() -> None:
@@ -685,6 +687,9 @@ def test_every_flag_of_the_table_is_an_option_of_the_grammar() -> None:
         known = {canonical for verb in verbs for canonical, _ in (packages._table(manager.name, verb) or {}).values()}
         if grammar.style.split()[0] in ("apt", "npm"):
             known |= {"--no-" + name.lstrip("-") for name in known}
+        spellings = {name for verb in verbs for name in packages._table(manager.name, verb) or {}}
+        for flag in (*manager.keep_flags, *manager.fresh_flags):
+            assert flag.partition("=")[0] in spellings, (manager.name, flag)
         for flag in (*manager.no_cache_flags, *manager.production_flags, *manager.no_recommends_flags):
             assert flag.partition("=")[0] in known, (manager.name, flag)
         for folder in (*manager.caches, *manager.lists, *manager.mounts):

@@ -49,11 +49,22 @@ _DISTRIBUTIONS = {
     "amazoncorretto": "redhat", "nvidia/cuda": "debian", "pytorch/pytorch": "debian",
     "mcr.microsoft.com/dotnet/sdk": "debian", "mcr.microsoft.com/dotnet/aspnet": "debian",
     "mcr.microsoft.com/dotnet/runtime": "debian", "mcr.microsoft.com/dotnet/runtime-deps": "debian",
+    "mcr.microsoft.com/dotnet/core/sdk": "debian", "mcr.microsoft.com/dotnet/core/aspnet": "debian",
+    "mcr.microsoft.com/dotnet/core/runtime": "debian", "mcr.microsoft.com/dotnet/core/runtime-deps": "debian",
+    "microsoft/dotnet": "debian", "openjdk": "debian", "oven/bun": "debian", "ghcr.io/astral-sh/uv": "debian",
+    "lukemathwalker/cargo-chef": "debian", "continuumio/miniconda3": "debian", "continuumio/anaconda3": "debian",
+    "condaforge/miniforge3": "debian", "condaforge/mambaforge": "debian",
+    "registry.access.redhat.com/ubi8/ubi": "redhat", "registry.access.redhat.com/ubi8/ubi-minimal": "redhat",
+    "registry.access.redhat.com/ubi9/ubi": "redhat", "registry.access.redhat.com/ubi9/ubi-minimal": "redhat",
+    "registry.access.redhat.com/ubi8": "redhat", "registry.access.redhat.com/ubi9": "redhat",
+    "registry.access.redhat.com/ubi8-minimal": "redhat", "registry.access.redhat.com/ubi9-minimal": "redhat",
+    "quay.io/centos/centos": "redhat",
 }  # fmt: skip
 
 _VARIABLES: dict[str, dict[str, str | None]] = {
     "golang": {"GOPATH": "/go", "GOTOOLCHAIN": None},
     "rust": {"CARGO_HOME": "/usr/local/cargo", "RUSTUP_HOME": "/usr/local/rustup"},
+    "lukemathwalker/cargo-chef": {"CARGO_HOME": "/usr/local/cargo", "RUSTUP_HOME": "/usr/local/rustup"},
     "ruby": {"GEM_HOME": "/usr/local/bundle", "BUNDLE_APP_CONFIG": "/usr/local/bundle", "BUNDLE_PATH": None, "BUNDLE_BIN": None},
     # Its first images had /composer.
     "composer": {"COMPOSER_HOME": None, "COMPOSER_CACHE_DIR": None},
@@ -65,7 +76,7 @@ _VARIABLES: dict[str, dict[str, str | None]] = {
 _WORKDIRS: dict[str, str | None] = {
     "golang": "/go", "composer": "/app", "redis": "/data", "httpd": "/usr/local/apache2", "tomcat": "/usr/local/tomcat",
     "php": None, "pytorch/pytorch": "/workspace", "caddy": "/srv", "haskell": None, "julia": None, "perl": None,
-    "dart": None,
+    "dart": None, "oven/bun": "/home/bun/app", "lukemathwalker/cargo-chef": None,
 }  # fmt: skip
 
 _FOLDERS: dict[str, tuple[str, ...]] = {
@@ -85,10 +96,22 @@ _TAG_WORDS = (
 )  # fmt: skip
 
 # Of these images only a tag with such a word says what they are made of.
-_NO_DEFAULT = frozenset(("eclipse-temurin", "maven", "tomcat", "swift", "nvidia/cuda"))
+_NO_DEFAULT = frozenset(
+    (
+        "eclipse-temurin",
+        "maven",
+        "tomcat",
+        "swift",
+        "nvidia/cuda",
+        "openjdk",
+        "ghcr.io/astral-sh/uv",
+        "lukemathwalker/cargo-chef",
+    )
+)
 
 # Of Debian's kind these are Ubuntu, if no word in the tag says otherwise.
-_UBUNTU = frozenset(("ubuntu", "eclipse-temurin", "maven", "tomcat", "nvidia/cuda", "pytorch/pytorch", "swift"))
+_UBUNTU = frozenset(("ubuntu", "eclipse-temurin", "maven", "tomcat", "nvidia/cuda", "pytorch/pytorch", "swift",
+                     "condaforge/miniforge3", "condaforge/mambaforge"))  # fmt: skip
 _UBUNTU_WORDS = ("noble", "jammy", "focal", "bionic", "xenial", "ubuntu")
 _DEBIAN_WORDS = ("debian", "bookworm", "bullseye", "buster", "trixie", "stretch", "jessie")
 
@@ -113,7 +136,7 @@ _UNKNOWN_TAGS = (
 )
 
 # ... so that of these an unknown tag says nothing.
-_BY_TAG = ("docker", "composer", "caddy", "mcr.microsoft.com/dotnet/")
+_BY_TAG = ("docker", "composer", "caddy", "mcr.microsoft.com/dotnet/", "microsoft/dotnet")
 
 
 # Images of which only their top-level folders beyond the system's are known: users and shells go by the tag.

@@ -4,16 +4,24 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
-from dfopt import layers, packages, rewrite
+from dfopt import bases, layers, packages, rewrite
 from dfopt.build import Build, Run, Stage, State, mount_options, once
 from dfopt.packages import Folder, Use
-from dfopt.rule import DropsCommand, DropsWord, Effect
+from dfopt.rule import AddsWord, DropsCommand, DropsWord, Effect
 from dfopt.shell import Simple, Word
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple
 
 # Users that official images make beside root: repository -> name -> uid, gid, home (their Dockerfiles, docker-library on GitHub).
-_USERS: dict[str, dict[str, tuple[int, int, str]]] = {"node": {"node": (1000, 1000, "/home/node")}}
+_USERS: dict[str, dict[str, tuple[int, int, str]]] = {
+    "node": {"node": (1000, 1000, "/home/node")},
+    "oven/bun": {"bun": (1000, 1000, "/home/bun")},
+}
+# Ubuntu's images have this user since 23.04.
+_UBUNTU_USER = (1000, 1000, "/home/ubuntu")
+_UBUNTU_TAGS = re.compile(r"(?:2[4-9]|23\.04|23\.10)\b.*|(?:lunar|mantic|noble|oracular|plucky|questing)\b.*")
+# Debian's base-passwd, the same in each release; Alpine's php images give www-data another id.
+_DEBIAN_USERS = {"www-data": (33, 33, "/var/www")}
 
 _ACCOUNTS = frozenset(("usermod", "userdel", "deluser", "groupmod", "useradd", "adduser"))
 
@@ -55,10 +63,28 @@ def owner(build: Build, index: int) -> Owner:
     gid = int(group) if group.isdecimal() else None
     if name.isdecimal():
         return Owner(int(name), gid, state.home)
-    known = _USERS.get(state.base.repository, {}).get(name) if state.base is not None else None
+    known = _user_of_base(build, index, state, name)
     if known is not None and not _changes_user(build, index, name):
         return Owner(known[0], gid if group else known[1], state.home or known[2])
     return Owner(_made_with(build, index, name), gid, state.home)
+
+
+def _user_of_base(build: Build, index: int, state: State, name: str) -> tuple[int, int, str] | None:
+    """The ids and the home of a user that the base image has, None where that is not known."""
+    if state.base is None:
+        return None
+    if state.base.repository == "ubuntu" and name == "ubuntu":
+        return _UBUNTU_USER if _UBUNTU_TAGS.fullmatch(_image(build, index)[1]) else None
+    if state.base.distribution == "debian" and name in _DEBIAN_USERS:
+        return _DEBIAN_USERS[name]
+    return _USERS.get(state.base.repository, {}).get(name)
+
+
+def _image(build: Build, index: int) -> tuple[str, str]:
+    """The repository and the tag of the image at the bottom of an instruction's stage, "" where they are not known."""
+    stage = build.stage(index)
+    image = build.chain(stage)[-1].image if stage is not None else None
+    return bases.repository_of(image) if image else ("", "")
 
 
 @once
@@ -118,15 +144,105 @@ def mounts(build: Build, index: int) -> list[Mount]:
     return found
 
 
-def places(build: Build, index: int, use: Use, folders: tuple[Folder, ...]) -> list[tuple[Folder, str | None]]:
-    """Those of a manager's folders that hold for the user of a command, with their absolute paths (None: not known)."""
+def mount_folders(build: Build, index: int, use: Use) -> tuple[Folder, ...]:
+    """The folders of a manager that a command works with, of which a mount keeps something; () where they are not known."""
+    manager = use.manager
+    if manager.family == "dnf":
+        path = _dnf_folder(manager.name, *_image(build, index))
+        return tuple(folder for folder in manager.mounts if folder.path == path)
+    if manager.family == "go" and use.action == "download":
+        return manager.mounts[:1]
+    if manager.name == "yarn":
+        return manager.mounts[:2]
+    return manager.mounts
+
+
+# yum's own folder, before it became another name of dnf's.
+YUM_FOLDER = "/var/cache/yum"
+
+
+def _dnf_folder(name: str, repository: str, tag: str) -> str:
+    """Where `dnf` or `yum` keeps its files: dnf 5 is Fedora's since 41, dnf 4 Enterprise Linux's since 8 (each distribution's
+    release notes); yum 3 came before. "" where that is not known, as for microdnf, whose folder hangs on its version."""
+    if name not in ("dnf", "dnf5", "yum"):
+        return ""
+    number = re.match(r"(?:stream|centos|v)?(\d+)", tag)
+    version = int(number[1]) if number is not None else None
+    if repository == "fedora":
+        if tag in ("latest", "rawhide") or (version is not None and version >= 41):
+            return "/var/cache/libdnf5"
+        return "/var/cache/dnf" if version is not None and name == "dnf" and version >= 22 else ""
+    if name == "dnf5":
+        return "/var/cache/libdnf5"
+    if repository.startswith("registry.access.redhat.com/ubi"):
+        version = int(repository[len("registry.access.redhat.com/ubi")])
+    elif repository not in ("centos", "quay.io/centos/centos", "rockylinux", "almalinux", "oraclelinux", "amazonlinux"):
+        return ""
+    elif tag == "latest":
+        version = {"centos": 8, "amazonlinux": 2023, "almalinux": 9}.get(repository)
+    if version is None:
+        return ""
+    is_old = version < 8 or (repository == "amazonlinux" and version < 2022)
+    if is_old:
+        return YUM_FOLDER if name == "yum" else ""
+    return "/var/cache/dnf"
+
+
+def assumed_base(build: Build, index: int) -> bases.Base | None:
+    """What an image that is not known is most likely to be, for fixes that say that they assume it: root's, with root's HOME, and
+    with the variables of the official image that it is called after. None where the file itself says something else."""
+    state, stage = build.state(index), build.stage(index)
+    if state.base is not None or stage is None or not (state.user is None or state.is_root):
+        return None
+    chain = build.chain(stage)
+    if chain[-1].base.kind not in ("image", "unknown", "context"):
+        return None
+    if state.user is None and any(
+        build.instructions[other].name == "USER" for one in chain for other in one.indexes if other < index
+    ):
+        return None
+    if state.environment.sets("HOME") or state.arguments.sets("HOME"):
+        return None
+    repository, tag = bases.repository_of(chain[-1].base.text)
+    like = bases.facts(re.split(r"[/}]", repository)[-1] + (f":{tag}" if tag else ""), "$" in tag)
+    return like or bases.Base("", None, "sh", "root", "/root", None, {}, frozenset())
+
+
+class _Assumed(Mapping[str, "str | None"]):
+    """What the file itself sets, over what an assumed base image does."""
+
+    __slots__ = ("_state", "_base")
+
+    def __init__(self, state: State, base: bases.Base) -> None:
+        self._state = state
+        self._base = base
+
+    def __getitem__(self, name: str) -> str | None:
+        for scope in (self._state.environment, self._state.arguments):
+            if scope.sets(name):
+                return scope[name]
+        return self._base.variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._base.variables, *self._state.arguments, *self._state.environment)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def places(
+    build: Build, index: int, use: Use, folders: tuple[Folder, ...], assumed: bases.Base | None = None
+) -> list[tuple[Folder, str | None]]:
+    """Those of a manager's folders that hold for the user of a command, with their absolute paths (None: not known); `assumed` are
+    facts of a base image that is not known."""
     state = build.state(index)
     own = dict(use.environment)
-    home = own["HOME"] if "HOME" in own else owner(build, index).home
-    seen = layers.environment(state)
+    home = own["HOME"] if "HOME" in own else owner(build, index).home or (assumed.home if assumed is not None else None)
+    seen = layers.environment(state) if assumed is None else _Assumed(state, assumed)
+    is_root = state.is_root or assumed is not None
     found: list[tuple[Folder, str | None]] = []
     for folder in folders:
-        if folder.user and folder.user != ("root" if state.is_root else "other"):
+        if folder.user and folder.user != ("root" if is_root else "other"):
             continue
         path = packages.locate(folder, home, seen, use)
         if folder.path == "{home}/.m2/repository":
@@ -138,12 +254,19 @@ def places(build: Build, index: int, use: Use, folders: tuple[Folder, ...]) -> l
     return found
 
 
+# Folders that images have without any cache in them (Filesystem Hierarchy Standard 3.0), and those of their package managers.
+_STANDING = frozenset(
+    "/ /home /opt /root /srv /tmp /usr /usr/local /usr/local/lib /usr/local/share /usr/share /var /var/cache /var/lib /var/tmp"
+    " /etc /etc/apk /var/cache/apt /var/lib/apt".split()
+)
+
+
 def above(build: Build, index: int, path: str) -> tuple[str, ...]:
-    """The folders above a cache that need not exist without it: those below the user's home, such as ~/.cache."""
+    """The folders above a cache that need not exist without it, such as ~/.cache."""
     home = (owner(build, index).home or "").rstrip("/")
     found = []
     parent = posixpath.dirname(path)
-    while home and parent.startswith(home + "/"):
+    while parent != home and parent not in _STANDING:
         found.append(parent)
         parent = posixpath.dirname(parent)
     return tuple(found)
@@ -227,14 +350,21 @@ def span_of(run: Run, use: Use) -> Span:
 # ------------------------------------------------------------------------------------------------- contradictions
 
 
-def contradictions(build: Build, index: int, targets: tuple[str, ...]) -> list[Contradiction]:
-    """What the commands of a RUN do against cache mounts on `targets`: flags that switch the cache off, deletion of what is there."""
+_ARCHIVES = "/var/cache/apt/archives"
+
+
+def contradictions(
+    build: Build, index: int, targets: tuple[str, ...], assumed: bases.Base | None = None
+) -> list[Contradiction]:
+    """What the commands of a RUN do against cache mounts on `targets`: flags that switch the cache off, deletion of what is there.
+    `assumed` are facts of a base image that is not known."""
     run = build.run(index)
     if run is None or run.script.opaque is not None:
         return []
     found: list[Contradiction] = []
     for use in run.uses:
-        if use.no_cache and any(_inside(path, targets) for _, path in places(build, index, use, use.manager.mounts)):
+        folders = use.manager.mounts
+        if use.no_cache and any(_inside(path, targets) for _, path in places(build, index, use, folders, assumed)):
             found.append(_switched_off(build, index, run, use))
     state = build.state(index)
     for command in run.commands:
@@ -247,6 +377,11 @@ def contradictions(build: Build, index: int, targets: tuple[str, ...]) -> list[C
                 )
             )
     for cleaning in layers.cleaned(build, index):
+        own = packages.recognise(cleaning.simple)
+        if own is not None and own.manager.family == "apt" and own.verb == "clean":
+            # It deletes `archives` and the index files beside it, and nothing in another folder of archives (tried).
+            if not any(_inside(target, (_ARCHIVES,)) or _above(target, (_ARCHIVES,)) for target in targets):
+                continue
         if any(_inside(path, targets) or _above(path, targets) for path in cleaning.paths):
             found.append(_cleaned(build, index, run, state, cleaning, targets))
     return found
@@ -285,12 +420,61 @@ def _switched_off(build: Build, index: int, run: Run, use: Use) -> Contradiction
     span = run.span(words[flags[0].index].start, words[flags[0].index].end)
     if any(words[flag.index].text.partition("=")[0] != flag.name for flag in flags):
         return Contradiction(span, what, (), (), "the flag stands in one word with others")
-    edits, effects = [], []
+    edits: list[Edit] = []
+    effects: list[Effect] = []
     for flag in flags:
         word = words[flag.index]
         edits.append(rewrite.drop_word(build, run, words[flag.index - 1].end, word.start, word.end))
         effects.append(DropsWord(index, word.start))
+    if use.manager.family == "apk":
+        # Without the flag apk takes the index that it finds, or none.
+        added = with_flags(index, run, use, fresh_flags(run, use))
+        if added is None:
+            return Contradiction(span, what, (), (), "it is not known where another flag may stand")
+        edits[:0] = added[0]
+        effects[:0] = added[1]
     return Contradiction(span, what, tuple(edits), tuple(effects), "")
+
+
+def fresh_flags(run: Run, use: Use) -> tuple[str, ...]:
+    """The options by which a command asks for the newest lists: none where it has them, or an earlier one of the RUN asked."""
+    flags = use.manager.fresh_flags
+    if not flags or use.has(*flags):
+        return ()
+    for command in run.commands:
+        other = command.use
+        if other is None or other.manager.family != use.manager.family:
+            continue
+        if other.command.start >= use.command.start:
+            break
+        if not command.nesting and (
+            other.action in ("install", "update", "upgrade", "download") and not other.uncertain
+        ):
+            return ()
+    return flags
+
+
+def with_flags(index: int, run: Run, use: Use, flags: tuple[str, ...]) -> tuple[list[Edit], list[Effect]] | None:
+    """The edits by which a command gets options, behind those that follow its verb; None where they may not stand there."""
+    if not flags:
+        return [], []
+    last = behind_verb(use)
+    if last is None:
+        return None
+    words = use.command.words
+    operands = {id(word) for word in use.operands}
+    end = next((at for at in range(last + 1, len(words)) if id(words[at]) in operands), len(words))
+    behind = words[last + 1 : end]
+    # apk's own option of this kind stands at the verb; and the last option must not wait for a value in the next word.
+    if (
+        use.manager.family != "apk"
+        and behind
+        and end - 1 in {option.index for option in use.options}
+        and all(word.text.startswith("-") and word.text != "--" for word in behind)
+    ):
+        last = end - 1
+    word = words[last]
+    return [rewrite.add_word_behind(run, word.start, word.end, " ".join(flags))], [AddsWord(index, word.end, flags)]
 
 
 def _cleaned(
@@ -327,9 +511,15 @@ def _cleaned(
 
 
 def _elsewhere(path: str, simple: Simple) -> bool:
-    """Whether a folder is one that the manager keeps only for another user than the one whose mount is spoken of (Yarn)."""
+    """Whether a folder is one that the manager keeps only for another user (Yarn) or in another version (dnf) than the one whose
+    mount is spoken of."""
     use = packages.recognise(simple)
-    return use is not None and use.manager.family == "yarn" and path.endswith(("/share/.cache/yarn", "/.cache/yarn"))
+    if use is None:
+        return False
+    if use.manager.family == "dnf":
+        # The folders of other versions of it.
+        return path in {folder.path for folder in use.manager.caches}
+    return use.manager.family == "yarn" and path.endswith(("/share/.cache/yarn", "/.cache/yarn"))
 
 
 def _without(

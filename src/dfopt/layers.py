@@ -277,6 +277,7 @@ def brought(build: Build, index: int) -> list[Brought]:
         one
         for one in found
         if not mounted(build, index, one.path)
+        and not _in_other_mount(build, index, one)
         and not _maybe_cleaned(build, index, one)
         and not any(
             covers(pattern, one.path)
@@ -285,6 +286,14 @@ def brought(build: Build, index: int) -> list[Brought]:
             for pattern in cleaning.paths
         )
     ]
+
+
+def _in_other_mount(build: Build, index: int, one: Brought) -> bool:
+    """Whether a mount takes what was brought though it stands elsewhere: the place that makes apk keep packages there, and the
+    folder that dnf has in another version."""
+    if one.use is None or one.use.manager.family not in ("apk", "dnf"):
+        return False
+    return any(mounted(build, index, folder.path) for folder in (*one.use.manager.mounts, *one.use.manager.lists))
 
 
 def _maybe_cleaned(build: Build, index: int, one: Brought) -> bool:
@@ -330,11 +339,11 @@ def written(build: Build, index: int) -> list[Brought]:
 
 
 # Options by which a system's package manager works in another root or keeps its files elsewhere.
-_ELSEWHERE = re.compile(r"\bDir\b|^--(?:installroot|root|downloaddir|cache-?dir|config)|(?i:cachedir)|^-[cR]")
+ELSEWHERE = re.compile(r"\bDir\b|^--(?:installroot|root|downloaddir|cache-?dir|config)|(?i:cachedir)|^-[cR]")
 
 
 def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Brought]:
-    if use.manager.family in _SYSTEM and any(_ELSEWHERE.search(word.text) for word in use.command.words):
+    if use.manager.family in _SYSTEM and any(ELSEWHERE.search(word.text) for word in use.command.words):
         return
     seen = environment(state)
     debian = state.base is None or state.base.distribution in (None, "debian")
@@ -541,7 +550,7 @@ def touches(
         if made is None or any(
             overlaps(path, made) and len(_components(made)) >= len(_components(path)) for path in paths
         ):
-            return Veto(index, f"`WORKDIR` on line {line} may make it")
+            return Veto(index, f"`WORKDIR` on line {line} may make it", made is not None)
         return None
     if (
         instruction.name == "ONBUILD"

@@ -210,13 +210,15 @@ def apply(effects: Iterable[Effect], form: Form) -> None:
 
     Words come first, then commands, then whole steps, so that every effect speaks of the text as it was.
     """
+    # A RUN of which nothing is left goes; one that never had a command stays.
+    empty = {id(step) for stage in form.stages for step in stage.steps if not step.items}
     ordered = sorted(effects, key=_order)
     for effect in ordered:
         action = _ACTIONS.get(type(effect))
         if action is not None:
             action(form, effect)
     for stage in form.stages:
-        stage.steps = [step for step in stage.steps if step.items is None or step.items]
+        stage.steps = [step for step in stage.steps if step.items or step.items is None or id(step) in empty]
 
 
 def _order(effect: Effect) -> int:

@@ -58,6 +58,8 @@ class Manager(NamedTuple):
     no_recommends_flags: tuple[str, ...] = ()  # flags that leave out recommended packages, the usual one first
     production_flags: tuple[str, ...] = ()  # flags that leave out development dependencies, the usual one first
     production_variables: tuple[str, ...] = ()  # the same as environment: "NODE_ENV=production"
+    keep_flags: tuple[str, ...] = ()  # options by which a command that downloads keeps what it got
+    fresh_flags: tuple[str, ...] = ()  # options by which a command asks for the newest lists
     proof: str = "text only"  # or "buildable": real builds can show it (Debian, PyPI, npm, crates.io, Go, Maven)
     frozen_flags: tuple[str, ...] = ()  # flags with which an install fails rather than change the lock file
     frozen_verbs: tuple[str, ...] = ()  # verbs that do so by themselves (`npm ci`)
@@ -289,6 +291,8 @@ def locate(
 _APT_LISTS = Folder("/var/lib/apt/lists", identity=("distribution", "architecture"))
 _APT_CACHE = Folder("/var/cache/apt", identity=("distribution", "architecture"))
 _APK_CACHE = Folder("/var/cache/apk", ("--cache-dir",), identity=("distribution", "architecture"))
+# Where this exists apk keeps packages in it (apk-cache(5)); as the place of a mount it is gone after the RUN.
+_APK_MOUNT = Folder("/etc/apk/cache", ("--cache-dir",), identity=("distribution", "architecture"))
 _YUM_CACHE = Folder("/var/cache/yum", identity=("distribution", "architecture"))
 _DNF_CACHE = Folder("/var/cache/dnf", identity=("distribution", "architecture"))
 _DNF5_CACHE = Folder("/var/cache/libdnf5", identity=("distribution", "architecture"))
@@ -299,6 +303,7 @@ _ZYPP_PACKAGES = Folder(
     ("", "packages"),
     identity=("distribution", "architecture"),
 )
+_ZYPP_CACHE = Folder("/var/cache/zypp", ("--cache-dir",), identity=("distribution", "architecture"))
 _ZYPP_RAW = Folder(
     "/var/cache/zypp/raw", ("--raw-cache-dir", "--cache-dir"), ("", "raw"), identity=("distribution", "architecture")
 )
@@ -438,6 +443,8 @@ def _manager(
     no_recommends_flags: tuple[str, ...] = (),
     production_flags: tuple[str, ...] = (),
     production_variables: tuple[str, ...] = (),
+    keep_flags: tuple[str, ...] = (),
+    fresh_flags: tuple[str, ...] = (),
     proof: str = "text only",
     frozen_flags: tuple[str, ...] = (),
     frozen_verbs: tuple[str, ...] = (),
@@ -448,7 +455,7 @@ def _manager(
     return Manager(
         name, family, caches, lists, mounts, sharing, not any(folder.identity for folder in mounts), enable, manifests, locks,
         writes, no_cache_flags, no_cache_variables, clean_commands, cleanings, refresh, no_recommends_flags, production_flags,
-        production_variables, proof, frozen_flags, frozen_verbs, frozen_variables,
+        production_variables, keep_flags, fresh_flags, proof, frozen_flags, frozen_verbs, frozen_variables,
     )  # fmt: skip
 
 
@@ -460,9 +467,10 @@ def _apt(name: str, recommends: tuple[str, ...]) -> Manager:
     )  # fmt: skip
 
 
-def _dnf(name: str, folders: tuple[Folder, ...], weak: tuple[str, ...]) -> Manager:
+def _dnf(name: str, folders: tuple[Folder, ...], weak: tuple[str, ...], options: bool = True) -> Manager:
     return _manager(
         name, "dnf", caches=folders, lists=folders, sharing="locked", enable=_KEEPCACHE,
+        keep_flags=("--setopt=keepcache=1",) if options else (), fresh_flags=("--refresh",) if options else (),
         clean_commands=((name, "clean", "all"),),
         cleanings=(Cleaning("clean", ("all",), tuple(folder.path for folder in folders)),),
         refresh="itself", no_recommends_flags=weak,
@@ -481,11 +489,12 @@ _ROWS = (
     _apt("apt-get", _APT_NO_RECOMMENDS),
     _apt("apt", _APT_NO_RECOMMENDS),
     _apt("aptitude", ("--without-recommends", "--option=apt::install-recommends=false")),
-    _dnf("yum", (_YUM_CACHE, _DNF_CACHE), _DNF_NO_WEAK),
+    # Which folder these take hangs on what the distribution has under their name: `caches.mount_folders` says.
+    _dnf("yum", (_YUM_CACHE, _DNF_CACHE, _DNF5_CACHE), _DNF_NO_WEAK),
     _dnf("dnf", (_DNF_CACHE, _DNF5_CACHE), _DNF_NO_WEAK),
     _dnf("dnf5", (_DNF5_CACHE,), _DNF_NO_WEAK),
-    _dnf("microdnf", (_YUM_CACHE, _DNF_CACHE), _DNF_NO_WEAK),
-    _dnf("tdnf", (_TDNF_CACHE,), ()),
+    _dnf("microdnf", (_YUM_CACHE, _DNF_CACHE), _DNF_NO_WEAK, False),
+    _dnf("tdnf", (_TDNF_CACHE,), (), False),
     _conda("conda", (_CONDA_PACKAGES, _CONDA_HOME)),
     _conda("mamba", (_CONDA_PACKAGES, _CONDA_HOME)),
     _conda("micromamba", (_MICROMAMBA_PACKAGES,)),
@@ -495,8 +504,10 @@ _ROWS = (
         "apk",
         caches=(_APK_CACHE,),
         lists=(_APK_CACHE,),
+        mounts=(_APK_MOUNT,),
         sharing="locked",
-        enable="apk keeps packages only where `/etc/apk/cache` leads to the cache folder, or with `--cache-dir /var/cache/apk`",
+        enable="apk keeps packages only where `/etc/apk/cache` is there, or with `--cache-dir`",
+        fresh_flags=("--update-cache",),
         no_cache_flags=("--no-cache",),
         clean_commands=(("apk", "cache", "purge"),),
         cleanings=(Cleaning("cache purge", (), ("/var/cache/apk",)),),
@@ -507,7 +518,7 @@ _ROWS = (
         "zypper",
         caches=(_ZYPP_PACKAGES,),
         lists=(_ZYPP_RAW, _ZYPP_SOLV),
-        mounts=(_ZYPP_PACKAGES, _ZYPP_RAW, _ZYPP_SOLV),
+        mounts=(_ZYPP_CACHE,),
         sharing="locked",
         enable="repositories keep packages only after `zypper modifyrepo --keep-packages --all`",
         clean_commands=(("zypper", "clean", "--all"),),

@@ -7,7 +7,7 @@ from dfopt.build import Build, Run
 from dfopt.rule import Finding, Fix, Given, Related, Saving
 from dfopt.source import Span
 
-_SAVES = Saving("the downloads, at each rebuild on a builder that keeps its cache")
+_SAVES = Saving("the downloads, at each rebuild on a builder that keeps its cache mounts; nothing on a fresh CI runner")
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:

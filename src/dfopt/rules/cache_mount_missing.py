@@ -37,13 +37,24 @@ _DOCKER_CLEAN = (
 )
 
 
+# Where apt keeps archives in the mount of a stage that is shipped: docker-clean deletes in `archives` (tried).
+_KEPT = Folder("/var/cache/apt/kept", identity=("distribution", "architecture"))
+
+# Without a base image that is known nothing says where these keep their files.
+_BY_BASE = frozenset(("apt", "dnf", "zypper", "go", "cargo", "gem", "conda"))
+
+_SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
+
+
 class _Member(NamedTuple):
-    """A RUN of one stage that works with the folders of one manager, and the mounts that it lacks."""
+    """A RUN of one stage that works with the folders of one manager, and the mounts that it lacks. `assumed` are facts of a base
+    image that is not known."""
 
     instruction: int
     run: Run
     use: Use
     missing: tuple[tuple[Folder, str], ...]
+    assumed: bases.Base | None = None
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
@@ -56,8 +67,9 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             run = build.run(index) if build.instructions[index].name == "RUN" else None
             for use in run.uses if run is not None else ():
                 manager = use.manager
-                if run is not None and manager.mounts and (manager.enable is None or manager.family == "apt"):
-                    groups.setdefault(tuple(folder.path for folder in manager.mounts), []).append((index, run, use))
+                if run is not None and manager.mounts:
+                    key = ("dnf",) if manager.family == "dnf" else tuple(folder.path for folder in manager.mounts)
+                    groups.setdefault(key, []).append((index, run, use))
         for group in groups.values():
             findings = list(_group(build, stage, group, stage.base.stage in pending))
             if group[0][2].manager.family == "apt" and findings:
@@ -103,7 +115,9 @@ def _group(build: Build, stage: Stage, group: list[tuple[int, Run, Use]], pendin
             f"`{caches.label(use)}` downloads all again whenever its layer is built anew -> mount a cache"
             + (f" on {where}" if where else ""),
             fix,
-            Saving("the downloads, at each rebuild on a builder that keeps its cache"),
+            Saving(
+                "the downloads, at each rebuild on a builder that keeps its cache mounts; nothing on a fresh CI runner"
+            ),
             (),
             refusal,
         )
@@ -141,23 +155,44 @@ def _members(build: Build, stage: Stage, lacking: dict[int, tuple[Run, Use]]) ->
     members = []
     agree = ""
     for index, (run, use) in lacking.items():
-        if use.manager.family == "go" and use.action == "download":
-            folders = use.manager.mounts[:1]
-        elif use.manager.name == "yarn":
-            folders = use.manager.mounts[:2]
-        else:
-            folders = use.manager.mounts
+        family = use.manager.family
+        folders = caches.mount_folders(build, index, use)
+        assumed = caches.assumed_base(build, index) if family not in _BY_BASE else None
+        if family in ("go", "cargo"):
+            assumed = caches.assumed_base(build, index)
+            assumed = assumed if assumed is not None and assumed.repository else None
+        if family == "apt" and build.is_shipped(stage) and not _keeps_archives(build, index):
+            folders = (_KEPT, *folders[1:])
         found = caches.places(build, index, use, folders)
+        if assumed is not None and any(path is None for _, path in found):
+            found = caches.places(build, index, use, folders, assumed)
+            agree = agree or (
+                f"the base image is not known: it is taken for one like `{assumed.repository}`"
+                if assumed.repository
+                else "the base image is not known: it is taken to run as root, and to move no cache"
+            )
+        elif assumed is not None and family != "apk":
+            assumed = None
+        if family in _SYSTEM and any(layers.ELSEWHERE.search(word.text) for word in use.command.words):
+            return f"`{caches.label(use)}` works in another root, or keeps its files elsewhere", "", []
+        if family == "apk" and not _is_alpine(build, index):
+            agree = agree or "the base image is not known: it is taken to be Alpine Linux"
+        if family == "zypper":
+            agree = agree or "what zypper made of its repositories is shared with other builds"
+        if caches.YUM_FOLDER in (path for _, path in found):
+            agree = agree or "yum takes repository metadata of some hours' age from the cache"
         if use.manager.name == "composer":
             found = found[:1]
             if not any(build.state(index).lookup(name)[0] for name in ("COMPOSER_CACHE_DIR", "COMPOSER_HOME")):
                 agree = "which folder Composer takes depends on what the home folder holds"
+        if use.manager.name in ("microdnf", "tdnf"):
+            return f"which folder `{use.manager.name}` takes, and what it keeps there, hangs on its version", "", []
         if not found or any(path is None for _, path in found):
             return "it is not known where the cache is: that depends on the base image, the user or a variable", "", []
         missing = tuple((folder, path) for folder, path in found if path is not None)
-        members.append(_Member(index, run, use, missing))
+        members.append(_Member(index, run, use, missing, assumed))
         who = caches.owner(build, index)
-        if use.manager.family != "apt" and who.uid is None:
+        if family not in _SYSTEM and who.uid is None and assumed is None:
             user = build.state(index).user
             return (
                 f"the numeric id of the user{f' `{user}`' if user else ''} is not known, and a mount is root's",
@@ -169,6 +204,11 @@ def _members(build: Build, stage: Stage, lacking: dict[int, tuple[Run, Use]]) ->
                 agree or "the folders above the mount are root's while the RUN works, where they do not exist already"
             )
     return "", agree, members
+
+
+def _is_alpine(build: Build, index: int) -> bool:
+    base = build.state(index).base
+    return base is not None and base.distribution == "alpine"
 
 
 def _why_not(
@@ -201,7 +241,7 @@ def _why_not(
         if why:
             return why, ""
     if family == "apt":
-        return _why_not_apt(build, stage, members, group), ""
+        return _why_not_apt(build, stage, members, group)
     if family in _STORES:
         return _why_not_store(build, stage, family, members, paths)
     return "", ""
@@ -249,6 +289,7 @@ def _refused_by_manager(build: Build, member: _Member) -> str:
     if use.manager.name == "uv":
         mode = use.value_of("--link-mode")
         is_set, value = state.lookup("UV_LINK_MODE") if not use.has("--link-mode") else (True, mode)
+        is_set = is_set and (member.assumed is None or value is not None or use.has("--link-mode"))
         if is_set and value not in ("copy", "hardlink", "clone"):
             return "uv may link to the cache instead of copying from it (`UV_LINK_MODE`)"
     if use.manager.name == "pnpm" and re.search(
@@ -287,6 +328,7 @@ def _why_not_store(
     root = build.stages[_root(build, members[0].instruction)]
     tree = [root, *build.children(root)]
     mounted = {member.instruction for member in members}
+    doubt = ""
     for one in tree:
         for index in one.indexes:
             if index in mounted or build.instructions[index].name not in ("RUN", "COPY", "ADD"):
@@ -298,7 +340,9 @@ def _why_not_store(
                 if use.manager.family == family and _needs(use):
                     return f"`{caches.label(use)}` in another stage works with it too", ""
             veto = layers.touches(build, index, paths, families=(family,))
-            if veto is not None:
+            if veto is not None and not veto.certain and build.instructions[index].name != "RUN":
+                doubt = doubt or f"{veto.why}, and it may need what the mount holds"
+            elif veto is not None:
                 return f"{veto.why}, and it may need what the mount would hold", ""
     for one in tree:
         for index in one.indexes:
@@ -310,11 +354,15 @@ def _why_not_store(
                 return "the image runs its packages from this folder, or may", ""
     if any(build.is_shipped(one) for one in tree):
         return "", "what is in the mount is not in the image: nothing may need it at run time"
-    return "", ""
+    return "", doubt
 
 
-def _why_not_apt(build: Build, stage: Stage, members: list[_Member], group: list[tuple[int, Run, Use]]) -> str:
-    """Why mounts on apt's folders would break something: the lists must be fetched in the RUN that needs them."""
+def _why_not_apt(
+    build: Build, stage: Stage, members: list[_Member], group: list[tuple[int, Run, Use]]
+) -> tuple[str, str]:
+    """Why mounts on apt's folders would break something, or what must be agreed to: the lists must be fetched in the RUN that
+    needs them."""
+    agree = ""
     for index, run, use in group:
         if not use.needs_lists:
             continue
@@ -324,7 +372,8 @@ def _why_not_apt(build: Build, stage: Stage, members: list[_Member], group: list
             if at == index and other.action == "update" and other.command.start < use.command.start
         ]
         if not before:
-            return f"`{caches.label(use)}` on line {build.syntax.source.line_of(caches.span_of(run, use).start)} has no update in its own RUN"
+            place = build.syntax.source.line_of(caches.span_of(run, use).start)
+            return f"`{caches.label(use)}` on line {place} has no update in its own RUN", ""
     left = {one.path for member in members for one in layers.brought(build, member.instruction) if one.kind == "lists"}
     if left:
         for chain in (
@@ -337,11 +386,13 @@ def _why_not_apt(build: Build, stage: Stage, members: list[_Member], group: list
                 # From an update of its own on, a RUN has other lists.
                 renewed = _first_update(build, index)
                 veto = layers.touches(build, index, tuple(left), renewed, families=("apt",))
-                if veto is not None:
-                    return f"{veto.why}, and it may need the lists"
+                if veto is not None and veto.certain:
+                    return f"{veto.why}, and it may need the lists", ""
+                if veto is not None and not agree:
+                    agree = f"{veto.why}, and it may need the lists"
                 if renewed is not None:
                     break
-    return ""
+    return "", agree
 
 
 def _first_update(build: Build, index: int) -> int | None:
@@ -377,20 +428,24 @@ def _fix(build: Build, stage: Stage, family: str, members: list[_Member], agree:
         # The fix owns the RUN to its end: what another would add there may contradict the mount.
         end = member.run.span(member.run.script.start, member.run.script.end).end
         edits.append(Edit(Span(end, end), ""))
-        for one in caches.contradictions(build, member.instruction, tuple(path for _, path in member.missing)):
+        targets = tuple(path for _, path in member.missing)
+        for one in caches.contradictions(build, member.instruction, targets, member.assumed):
             if not one.edits:
                 return None, f"{one.what}, and {one.refusal}"
             edits += one.edits
             effects += one.effects
-    if family == "apt":
+        told_to, refusal = _switching_on(build, stage, member)
+        if refusal:
+            return None, refusal
+        edits += told_to[0]
+        effects += told_to[1]
+    if family == "apt" and not build.is_shipped(stage):
         added, refusal = _keeping_archives(build, stage, members[0])
         if refusal:
             return None, refusal
         if added is not None:
             edits.append(added[0])
             effects += added[1]
-            if build.is_shipped(stage):
-                agree = "the image's apt configuration changes: `docker-clean` goes, and archives are kept"
     edits.sort()
     if any(one.span.end > two.span.start for one, two in pairwise(edits)):
         return None, "what contradicts the mount cannot be taken out in one go"
@@ -399,8 +454,8 @@ def _fix(build: Build, stage: Stage, family: str, members: list[_Member], agree:
     for image in images:
         # BuildKit takes the places that it makes for mounts away again, with the folders above that it made (tried).
         effects.append(Removes((*made, *gone), image.index))
-        if family == "apt":
-            # Below lists the base image's own lock and `partial` stay, which a deletion in the RUN took away (tried).
+        if family in _SYSTEM:
+            # What the base image has there stays, which a deletion in the RUN took away (tried: apt's `lists/partial`).
             effects.append(Adds(gone, image.index))
     where = " and ".join(f"`{path}`" for path in removed)
     because = (
@@ -409,10 +464,43 @@ def _fix(build: Build, stage: Stage, family: str, members: list[_Member], agree:
         else "what is there is only a copy of what was downloaded, and nothing else reads it"
     )
     if not agree and family == "apt":
-        because = "this stage's files are thrown away, and each install fetches the lists in its own RUN"
+        because = "each install fetches the lists in its own RUN" + (
+            ", and the image's configuration stays as it is"
+            if build.is_shipped(stage)
+            else ", and this stage's files are thrown away"
+        )
+    if not agree and family in ("apk", "dnf"):
+        because = "each RUN asks for the newest lists, and the image's configuration stays as it is"
     if not agree and family in _STORES:
         because = "every RUN that works with it gets the mount, and this stage's files are thrown away"
     return Fix(f"mount a cache on {where}", tuple(edits), not agree, because, tuple(effects)), ""
+
+
+def _switching_on(build: Build, stage: Stage, member: _Member) -> tuple[tuple[list[Edit], list[Effect]], str]:
+    """The options by which the commands of a RUN keep what they download in the mount, and trust no old lists in it."""
+    edits: list[Edit] = []
+    effects: list[Effect] = []
+    for use in member.run.uses:
+        manager = use.manager
+        if manager.family != member.use.manager.family or use.action not in _FILLING:
+            continue
+        flags: tuple[str, ...] = ()
+        if manager.family == "apt" and any(folder is _KEPT for folder, _ in member.missing):
+            flags = ("-o", f"Dir::Cache::archives={posixpath.basename(_KEPT.path)}")
+            if manager.name != "apt-get":
+                # Of itself only apt-get keeps what it has installed.
+                flags += ("-o", "APT::Keep-Downloaded-Packages=true")
+        elif manager.family == "dnf" and any(path == caches.YUM_FOLDER for _, path in member.missing):
+            flags = manager.keep_flags
+        elif manager.family in ("apk", "dnf") and not (manager.family == "apk" and use.no_cache):
+            flags = (*caches.fresh_flags(member.run, use), *manager.keep_flags)
+        flags = tuple(flag for flag in flags if flag not in {word.value for word in use.command.words} or flag == "-o")
+        added = caches.with_flags(member.instruction, member.run, use, flags)
+        if added is None:
+            return ([], []), "it is not known where another option may stand"
+        edits += added[0]
+        effects += added[1]
+    return (edits, effects), ""
 
 
 def _mount(build: Build, stage: Stage, member: _Member, folder: Folder, path: str) -> tuple[str, bool]:
@@ -458,9 +546,11 @@ def _image(build: Build, stage: Stage) -> str | None:
         return None
     repository, tag = bases.repository_of(root.image)
     digest = root.image.partition("@sha256:")[2][:12]
-    return re.sub(
-        r"[^A-Za-z0-9_.]+", "-", "-".join(filter(None, (posixpath.basename(repository), tag or digest or "latest")))
-    )
+    # The host says where the image comes from, the path which one it is: `ubi9/ubi`.
+    host, _, path = repository.partition("/")
+    if "." in host or ":" in host or host == "localhost":
+        repository = path.removeprefix("library/") or host
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(filter(None, (repository, tag or digest or "latest"))))
 
 
 def _chain(build: Build, index: int) -> Iterator[Span]:
@@ -472,12 +562,17 @@ def _chain(build: Build, index: int) -> Iterator[Span]:
         last = stage.last if stage is not None else 0
 
 
+def _keeps_archives(build: Build, index: int) -> bool:
+    """Whether the file itself has seen to docker-clean before an instruction."""
+    text = "\n".join(build.syntax.source.text[slice(*span)] for span in _chain(build, index))
+    return "docker-clean" in text or "Keep-Downloaded-Packages" in text
+
+
 def _keeping_archives(
     build: Build, stage: Stage, member: _Member
 ) -> tuple[tuple[Edit, tuple[Effect, ...]] | None, str]:
     """The commands by which apt keeps what it downloads, before its first command; None where the file has seen to that."""
-    text = "\n".join(build.syntax.source.text[slice(*span)] for span in _chain(build, member.instruction))
-    if "docker-clean" in text or "Keep-Downloaded-Packages" in text:
+    if _keeps_archives(build, member.instruction):
         return None, ""
     state = build.state(member.instruction)
     if not (state.is_root or state.user is None):
