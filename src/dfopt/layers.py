@@ -236,8 +236,9 @@ def mounted(build: Build, index: int, path: str) -> bool:
     """Whether a RUN has a mount at or above `path`, so that what is written there is not in its layer."""
     for flag in build.instructions[index].flags:
         if flag.name == "mount":
-            target = mount_options(flag.value or "").get("target", "")
-            target = build.absolute(build.expand(target, index), index) or ""
+            options = mount_options(flag.value or "")
+            target = options.get("target", "/run/secrets" if options["type"] == "secret" else "")
+            target = build.absolute(build.expand(target, index), index) or "" if target else ""
             if target and (path + "/").startswith(target.rstrip("/") + "/"):
                 return True
     return False

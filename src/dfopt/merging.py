@@ -5,7 +5,8 @@ Facts of the shells are POSIX XCU 2.8.1, 2.12 and 2.14 (`set -e`), tried with da
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from dfopt import packages, rewrite, shell
 from dfopt.build import Build, Command, Run
@@ -14,6 +15,8 @@ from dfopt.rule import AddsCommand, DropsCommand, Effect, MergesRuns
 from dfopt.shell import Compound, Script, Simple, Step
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
+
+NO_CUTS: Mapping[int, "Cut"] = MappingProxyType({})
 
 
 class Merge(NamedTuple):
@@ -25,18 +28,30 @@ class Merge(NamedTuple):
     refusal: str = ""
 
 
+class Cut(NamedTuple):
+    """How many commands of a RUN go with a merge: at its beginning (behind a `set`), and at its end."""
+
+    leading: int = 0
+    trailing: int = 0
+
+
 class _Part(NamedTuple):
-    """The body of one RUN: its steps from `first` on (1 where its leading `set` goes, or stands before all), in a subshell where
-    `wrapped`."""
+    """The body of one RUN: its steps from `first` (1 where its leading `set` goes, or stands before all) to before `last`, in a
+    subshell where `wrapped`."""
 
     instruction: int
     run: Run
     first: int
-    wrapped: bool
+    last: int
+    wrapped: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return self.run.script.steps[self.first :]
+        return self.run.script.steps[self.first : self.last]
+
+    @property
+    def terminator(self) -> str:
+        return self.run.script.terminator if self.last == len(self.run.script.steps) else ""
 
 
 class _Plan(NamedTuple):
@@ -47,21 +62,26 @@ class _Plan(NamedTuple):
     head: bool
 
 
-def merge(build: Build, first: int, last: int, additions: Sequence[Added] = ()) -> Merge:
+def merge(
+    build: Build, first: int, last: int, additions: Sequence[Added] = (), cuts: Mapping[int, Cut] = NO_CUTS
+) -> Merge:
     """Make one RUN of the instructions `first` to `last`, with `additions` behind all; none of what a body leaves in its shell
-    reaches the next. Layers are for the caller to declare."""
-    plan = _plan(build, first, last, additions)
+    reaches the next. `cuts` are commands that go, none of them with a heredoc of its own: that they may go is for the caller to
+    see. So is the declaration of layers."""
+    plan = _plan(build, first, last, additions, cuts)
     if isinstance(plan, str):
         return Merge((), (), "", plan)
     edits = _heredoc_edits(build, plan, additions) if plan.parts[0].run.heredoc else _edits(build, plan, additions)
     effects: list[Effect] = []
     one, *others = plan.parts
     for part in others:
-        if part.first:
-            effects.append(DropsCommand(part.instruction, 0))
+        effects += (DropsCommand(part.instruction, number) for number in range(part.first))
         wraps_first = one.wrapped and part is others[0]
         outside = one.first if wraps_first else 0
         effects.append(MergesRuns(one.instruction, part.instruction, plan.operator, wraps_first, part.wrapped, outside))
+    for part in plan.parts:
+        gone = range(part.last, len(part.run.script.steps))
+        effects += (DropsCommand(part.instruction, number) for number in gone)
     effects += (
         AddsCommand(one.instruction, None, plan.operator, shell.tokens(shell.read(added.text))) for added in additions
     )
@@ -76,7 +96,7 @@ def merge(build: Build, first: int, last: int, additions: Sequence[Added] = ()) 
 
 def why_not_one(build: Build, first: int, last: int, additions: Sequence[Added] = ()) -> str:
     """Why the instructions `first` to `last` cannot become one RUN, `additions` behind them; "" where they can."""
-    plan = _plan(build, first, last, additions)
+    plan = _plan(build, first, last, additions, NO_CUTS)
     return plan if isinstance(plan, str) else ""
 
 
@@ -112,7 +132,9 @@ def _ends(simple: Simple) -> bool:
 # ---------------------------------------------------------------------------------------------------------- a plan
 
 
-def _plan(build: Build, first: int, last: int, additions: Sequence[Added]) -> _Plan | str:
+def _plan(
+    build: Build, first: int, last: int, additions: Sequence[Added], cuts: Mapping[int, Cut]
+) -> _Plan | str:  # fmt: skip
     """How RUNs become one, or why they cannot."""
     runs: list[Run] = []
     flags = [flag.text for flag in build.instructions[first].flags]
@@ -131,7 +153,7 @@ def _plan(build: Build, first: int, last: int, additions: Sequence[Added]) -> _P
         if index > first and any(use.reads_project and use.action in ("run", "build") for use in run.uses):
             return f"the RUN on line {line} builds the project, which would be tied to its dependencies"
         runs.append(run)
-    return _arranged(build, range(first, last + 1), runs, additions)
+    return _arranged(build, range(first, last + 1), runs, additions, cuts)
 
 
 def _why_not_read(build: Build, index: int, first: int) -> str:
@@ -245,17 +267,28 @@ def _kinds(script: Script, substitutions: bool = False) -> Iterator[str]:
                 yield from _kinds(inner, substitutions)
 
 
-def _arranged(build: Build, indexes: Sequence[int], runs: Sequence[Run], additions: Sequence[Added]) -> _Plan | str:
+def _arranged(
+    build: Build, indexes: Sequence[int], runs: Sequence[Run], additions: Sequence[Added], cuts: Mapping[int, Cut]
+) -> _Plan | str:  # fmt: skip
     """The bodies joined in the way that takes the fewest subshells, of those that keep the meaning."""
     found: list[_Plan] = []
     why = ""
     head = _common_head(runs)
     for hoisted in (head, None) if head is not None else (None,):
-        firsts = [0] * len(runs)
-        if hoisted is not None:
-            firsts = [int(number == 0 or _head(run) is not None) for number, run in enumerate(runs)]
+        parts = []
+        for index, run in zip(indexes, runs):
+            own = _head(run) is not None
+            cut = cuts.get(index, Cut())
+            if hoisted is None and own and cut.leading:
+                why = why or _refusal(build, run, "its own `set` stands before what goes")
+                break
+            first = cut.leading + int(hoisted is not None and (own or run is runs[0]))
+            parts.append(_Part(index, run, first, len(run.script.steps) - cut.trailing))
+        if len(parts) < len(runs):
+            continue
+        assert all(part.steps for part in parts), "something is left of each RUN"
         errexit = rewrite.shell_has(build, indexes[0], "e") or (hoisted is not None and "errexit" in hoisted)
-        relies = [_relies(run, first, errexit) for run, first in zip(runs, firsts)]
+        relies = [_relies(part, errexit) for part in parts]
         followed = relies if additions else relies[:-1]
         for operator in ("&&", ";"):
             if operator == "&&" and any(followed):
@@ -264,11 +297,11 @@ def _arranged(build: Build, indexes: Sequence[int], runs: Sequence[Run], additio
                 continue
             if operator == ";" and not errexit:
                 continue
-            parts = _wrapped(build, indexes, runs, firsts, operator, additions)
-            if isinstance(parts, str):
-                why = why or parts
+            wrapped = _wrapped(build, parts, operator, additions)
+            if isinstance(wrapped, str):
+                why = why or wrapped
             else:
-                found.append(_Plan(parts, operator, hoisted is not None))
+                found.append(_Plan(wrapped, operator, hoisted is not None))
     if not found:
         return why
     authors = _authors_operator(runs)
@@ -287,46 +320,41 @@ def _authors_operator(runs: Sequence[Run]) -> str:
 
 
 def _wrapped(
-    build: Build, indexes: Sequence[int], runs: Sequence[Run], firsts: Sequence[int], operator: str, additions: Sequence[Added]
+    build: Build, parts: Sequence[_Part], operator: str, additions: Sequence[Added]
 ) -> tuple[_Part, ...] | str:  # fmt: skip
     """The bodies, in a subshell each that needs one; or why one cannot stand in one."""
-    parts = []
-    for number, (index, run, first) in enumerate(zip(indexes, runs, firsts)):
-        final = number == len(runs) - 1 and not additions
-        later = [command for other in runs[number + 1 :] for command in other.commands]
-        needs = _needs_subshell(run, first, operator, final) or (
-            "" if final else _hashed(build, index, run, later, additions)
-        )
-        if needs:
-            why = _why_not_wrapped(run, first)
-            if why:
-                return _refusal(build, run, f"{needs}, and in a subshell {why}")
-        parts.append(_Part(index, run, first, bool(needs)))
-    return tuple(parts)
+    found = []
+    for number, part in enumerate(parts):
+        final = number == len(parts) - 1 and not additions
+        later = [command for other in parts[number + 1 :] for command in other.run.commands]
+        needs = _needs_subshell(part, operator, final) or ("" if final else _hashed(build, part, later, additions))
+        why = _why_not_wrapped(part.run) if needs else ""
+        if why:
+            return _refusal(build, part.run, f"{needs}, and in a subshell {why}")
+        found.append(part._replace(wrapped=bool(needs)))
+    return tuple(found)
 
 
-def _needs_subshell(run: Run, first: int, operator: str, final: bool) -> str:
+def _needs_subshell(part: _Part, operator: str, final: bool) -> str:
     """Why a body must stand in a subshell to be joined to the next by `operator`; "" where it need not."""
-    script = run.script
-    steps = script.steps[first:]
-    joins = {step.operator for step in steps[1:]}
-    if script.terminator == "&":
+    joins = {step.operator for step in part.steps[1:]}
+    if part.terminator == "&":
         joins.add("&")
     if operator == "&&" and joins - {"&&"}:
-        return f"its commands are joined by `{min(joins - {'&&'})}`".replace("\n", "a line feed")
+        return f"its commands are joined by `{min(joins - {'&&'})}`".replace("`\n`", "line feeds")
     if final:
         return ""
     if operator == ";":
-        last = steps[-1]
+        last = part.steps[-1]
         if (
-            (len(steps) > 1 and last.operator in ("&&", "||"))
+            (len(part.steps) > 1 and last.operator in ("&&", "||"))
             or last.pipeline.negated
             or any(isinstance(command, Compound) and command.kind != "subshell" for command in last.pipeline.commands)
         ):
             return "`set -e` does not end it at each failure"
-        if script.terminator == "&":
+        if part.terminator == "&":
             return "it ends in the background"
-    return _leak(steps, script.text[steps[0].pipeline.start :])
+    return _leak(part)
 
 
 # ------------------------------------------------------------------------------------------------------------ leaks
@@ -344,15 +372,16 @@ _SETTING = pattern(r"\$\{\w+:?=")
 _ARITHMETIC = pattern(r"\$\(\((?:[0-9+*/% ()-]|\$\([\w -]+\))*+\)\)|(\$\(\()")
 
 
-def _leak(steps: Sequence[Step], text: str) -> str:
+def _leak(part: _Part) -> str:
     """What of a body would reach into commands behind it in the same shell; "" where nothing would."""
+    text = part.run.script.text[part.steps[0].pipeline.start : part.steps[-1].pipeline.end]
     found = _SETTING.search(text)
     if found is not None:
         return f"`{found.group()}` would reach into the other commands"
     for found in _ARITHMETIC.finditer(text):
         if found[1]:
             return f"`{found[1]}` may reach into the other commands"
-    for command in _own(steps):
+    for command in _own(part.steps):
         why = _compound_leak(command) if isinstance(command, Compound) else _simple_leak(command)
         if why:
             return why
@@ -406,7 +435,7 @@ _TELLING = pattern(r"\$\$|\$\{?(?:BASHPID|BASH_SUBSHELL|PPID|SHLVL|LINENO|SECOND
 _SET_OPTION = pattern(r"[-+][aefuvxhC]*o?|pipefail|errexit|nounset|xtrace|verbose|noglob|allexport|noclobber")
 
 
-def _why_not_wrapped(run: Run, first: int) -> str:
+def _why_not_wrapped(run: Run) -> str:
     """Why a body would do something else in a subshell; "" where it would not."""
     if run.script.comments and not run.heredoc:
         return "a comment would swallow the parenthesis"
@@ -440,7 +469,7 @@ _BRINGING = frozenset(
 )
 
 
-def _stays(build: Build, index: int, command: Command) -> bool:
+def _stays(command: Command) -> bool:
     """Whether a command's program is the system's own, which nothing installs in another folder."""
     if command.use is not None:
         return command.use.manager.family in ("apt", "apk", "dnf", "zypper")
@@ -466,10 +495,18 @@ def _may_install(build: Build, index: int, command: Command, name: str) -> bool:
     return posixpath.basename(command.name or "") in _BRINGING or bool(command.simple.redirections)
 
 
-def _hashed(build: Build, index: int, run: Run, later: Sequence[Command], additions: Sequence[Added]) -> str:
+def _asks(command: Command) -> bool:
+    return command.name == "command" and any("V" in (word.value or "V") for word in command.simple.words[1:2])
+
+
+def _hashed(build: Build, part: _Part, later: Sequence[Command], additions: Sequence[Added]) -> str:
     """Which program of a body runs again behind it and may be another one then: a shell keeps the place of what it has run
     (POSIX XCU 2.9.1.4, `hash`), though it was installed anew elsewhere."""
-    own = {command.name or "" for command in run.commands if not _stays(build, index, command)}
+    run, index = part.run, part.instruction
+    asking = next((command for command in later if command.name in ("type", "hash") or _asks(command)), None)
+    if asking is not None:
+        return f"`{asking.label}` behind it tells which programs have run"
+    own = {command.name or "" for command in run.commands if not _stays(command)}
     own = {name for name in own if name and "/" not in name}
     for name in sorted(own):
         between: list[Command] = []
@@ -501,6 +538,10 @@ def _head(run: Run) -> frozenset[str] | None:
         return None
     if steps[1].operator not in ("&&", ";", "\n"):
         return None
+    # A list in the background sets nothing in the shell.
+    ends = [step.operator for step in steps[1:] if step.operator not in ("&&", "||")]
+    if steps[1].operator == "&&" and (ends[0] if ends else run.script.terminator) == "&":
+        return None
     options: set[str] = set()
     rest = list(words[1:])
     while rest:
@@ -514,6 +555,11 @@ def _head(run: Run) -> frozenset[str] | None:
                 return None
             options.add(named or "")
     return frozenset(options)
+
+
+def leading_set(run: Run) -> int:
+    """How many commands of a script only switch on options, as `set -eux` at its start does: 1 or 0."""
+    return int(_head(run) is not None)
 
 
 def _common_head(runs: Sequence[Run]) -> frozenset[str] | None:
@@ -531,7 +577,7 @@ def _common_head(runs: Sequence[Run]) -> frozenset[str] | None:
 def _is_indifferent(run: Run, options: frozenset[str]) -> bool:
     """Whether a body does the same with these options of `set` switched on."""
     text = run.script.text
-    if "errexit" in options and _relies(run, 0, True):
+    if "errexit" in options and _relies(_Part(0, run, 0, len(run.script.steps)), True):
         return False
     if "nounset" in options and "$" in text:
         return False
@@ -543,14 +589,16 @@ def _is_indifferent(run: Run, options: frozenset[str]) -> bool:
     )
 
 
-def _relies(run: Run, first: int, errexit: bool) -> bool:
+def _relies(part: _Part, errexit: bool) -> bool:
     """Whether a body would go on, or end otherwise, were `set -e` without effect in it, as it is left of `&&`.
 
     In a chain of simple commands each failure ends the chain by itself; a list in a substitution asks for `set -e` too.
     """
-    if not errexit and not any(command.name == "set" and _may_set(command.simple, "e") for command in run.commands):
+    if not errexit and not any(
+        command.name == "set" and _may_set(command.simple, "e") for command in part.run.commands
+    ):
         return False
-    return not _is_chain(run.script.steps[first:]) or run.script.terminator == "&"
+    return not _is_chain(part.steps) or part.terminator == "&"
 
 
 def _may_set(simple: Simple, letter: str) -> bool:
@@ -599,8 +647,8 @@ def _span(part: _Part) -> tuple[int, int]:
     """Where a body stands in the file; what runs in the background ends with its `&`."""
     script = part.run.script
     start = part.run.span(part.steps[0].pipeline.start, part.steps[0].pipeline.end).start
-    end = script.steps[-1].pipeline.end
-    if script.terminator == "&":
+    end = part.steps[-1].pipeline.end
+    if part.terminator == "&":
         end = script.text.index("&", end) + 1
     return start, part.run.span(end - 1, end).end
 
@@ -654,29 +702,29 @@ def _heredoc_edits(build: Build, plan: _Plan, additions: Sequence[Added]) -> Ite
             place = _block_start(build, part) if block else start
             yield Edit(Span(place, place), "(\n" if block else _opening(build, part))
         followed = number + 1 < len(plan.parts) or bool(additions)
-        closing = ")" if part.wrapped else ""
-        if not block and (closing or (followed and operator)):
-            script = part.run.script
-            until = script.text.index(";", script.steps[-1].pipeline.end) + 1 if script.terminator == ";" else 0
-            behind = part.run.span(until - 1, until).end if until else end
-            yield Edit(Span(end, behind), closing + (operator if followed else ""))
-        text = closing + (operator if followed else "") + "\n" if block else ""
+        closing = (")" if part.wrapped else "") + (operator if followed else "")
+        since = terminator
+        text = f"{closing}\n" if block else ""
+        if part.last < len(part.run.script.steps):
+            # All behind the body goes, its line end too.
+            since, text = end, f"\n{closing}\n" if block else f"{closing}\n"
+        elif closing and not block:
+            behind = _behind_semicolon(part, end)
+            yield Edit(Span(end, behind), closing)
         if number + 1 < len(plan.parts):
             after = plan.parts[number + 1]
             indent = _indent(build, _span(after)[0])
-            if after.wrapped and not _is_block(build, after):
-                behind = _span(after)[0]
-                comments = rewrite.comments_in(source.text[terminator:behind])
-                text += "".join(f"{indent}{comment}\n" for comment in comments) + indent + _opening(build, after)
-            else:
-                behind = _block_start(build, after)
-                comments = rewrite.comments_in(source.text[terminator:behind])
-                text += "".join(f"{indent}{comment}\n" for comment in comments)
-                if after.wrapped:
-                    text += "(\n"
-                elif behind == _span(after)[0]:
-                    text += indent
-            yield Edit(Span(terminator, behind), text)
+            inline = after.wrapped and not _is_block(build, after)
+            until = _span(after)[0] if inline else _block_start(build, after)
+            comments = rewrite.comments_in(source.text[since:until])
+            text += "".join(f"{indent}{comment}\n" for comment in comments)
+            if inline:
+                text += indent + _opening(build, after)
+            elif after.wrapped:
+                text = f"{text.removesuffix(chr(10))} (\n" if text.endswith(") &&\n") else f"{text}(\n"
+            elif until == _span(after)[0]:
+                text += indent
+            yield Edit(Span(since, until), text)
         else:
             indent = _indent(build, start)
             for count, added in enumerate(additions):
@@ -686,13 +734,23 @@ def _heredoc_edits(build: Build, plan: _Plan, additions: Sequence[Added]) -> Ite
                 yield Edit(Span(terminator, terminator), text)
 
 
+def _behind_semicolon(part: _Part, end: int) -> int:
+    """`end`, or behind the `;` that ends the body there."""
+    if part.terminator != ";":
+        return end
+    script = part.run.script
+    place = script.text.index(";", script.steps[-1].pipeline.end)
+    return part.run.span(place, place + 1).end
+
+
 def _is_block(build: Build, part: _Part) -> bool:
     """Whether a body of a heredoc takes several lines, or ends one with a comment."""
-    start, _ = _span(part)
+    start, end = _span(part)
+    if part.last < len(part.run.script.steps):
+        return "\n" in build.syntax.source.text[start:end]
     end = build.instructions[part.instruction].heredocs[0].body_span.end
-    return "\n" in build.syntax.source.text[start:end].rstrip("\n") or any(
-        place >= part.steps[0].pipeline.start for place, _ in part.run.script.comments
-    )
+    commented = any(place >= part.steps[0].pipeline.start for place, _ in part.run.script.comments)
+    return commented or "\n" in build.syntax.source.text[start:end].rstrip("\n")
 
 
 def _block_start(build: Build, part: _Part) -> int:
