@@ -19,6 +19,7 @@ from dfopt.rule import (
     Fix,
     Given,
     Info,
+    MergesRuns,
     Moves,
     Rule,
 )
@@ -130,6 +131,107 @@ def test_a_declared_effect_that_is_not_made_is_a_lie_too(effect: Effect) -> None
     result = fix(Source(TEXT), [replacing("LABEL k=v", "LABEL  k=v", effect)])
     assert result.source.text == TEXT
     assert result.faults
+
+
+BODIES = """\
+FROM debian:bookworm-slim
+RUN cd /srv; first one
+# in between
+RUN second two || true
+RUN third
+ENV A=1
+RUN <<EOF
+fourth
+fifth
+EOF
+RUN <<EOF
+sixth
+EOF
+RUN set -e; seventh; eighth
+RUN set -e; ninth
+"""
+TWO = "cd /srv; first one\n# in between\nRUN second two || true\n"
+JOINED = " && \\\n    # in between\n    "
+
+# What replaces what, and what is declared of it.
+MERGES: dict[str, tuple[str, str, tuple[Effect, ...]]] = {
+    "both": (TWO, f"(cd /srv; first one){JOINED}(second two || true)\n", (MergesRuns(1, 2, "&&", True, True),)),
+    "three": (
+        f"{TWO}RUN third",
+        f"(cd /srv; first one){JOINED}(second two || true) && third",
+        (MergesRuns(1, 2, "&&", True, True), MergesRuns(1, 3)),
+    ),
+    "and a command more": (
+        TWO,
+        f"(cd /srv; first one){JOINED}(second two || true) && last one\n",
+        (MergesRuns(1, 2, "&&", True, True), AddsCommand(1, None, "&&", ("last", "one"))),
+    ),
+    "heredocs": (
+        "fourth\nfifth\nEOF\nRUN <<EOF\nsixth\n",
+        "(\nfourth\nfifth\n) &&\nsixth\n",
+        (MergesRuns(5, 6, "&&", True),),
+    ),
+    "behind a set": (
+        "seventh; eighth\nRUN set -e; ninth",
+        "(seventh; eighth); ninth",
+        (DropsCommand(8, 0), MergesRuns(7, 8, ";", True, False, 1)),
+    ),
+}
+BOTH, HEREDOCS, SET = MERGES["both"], MERGES["heredocs"], MERGES["behind a set"]
+LYING_MERGES: dict[str, tuple[str, str, tuple[Effect, ...]]] = {
+    "the first is not wrapped": (TWO, f"cd /srv; first one{JOINED}(second two || true)\n", BOTH[2]),
+    "the second is not wrapped": (TWO, f"(cd /srv; first one){JOINED}second two || true\n", BOTH[2]),
+    "neither is wrapped": (TWO, f"cd /srv; first one{JOINED}second two || true\n", BOTH[2]),
+    "both are wrapped, but not declared": (BOTH[0], BOTH[1], (MergesRuns(1, 2),)),
+    "the other one is declared": (BOTH[0], BOTH[1], (MergesRuns(1, 2, "&&", True),)),
+    "one subshell holds both": (TWO, f"(cd /srv; first one{JOINED}second two || true)\n", BOTH[2]),
+    "the subshell begins too late": (TWO, f"cd /srv; (first one){JOINED}(second two || true)\n", BOTH[2]),
+    "the subshell ends too early": (TWO, f"(cd /srv; first one){JOINED}(second two) || true\n", BOTH[2]),
+    "a group is no subshell": (TWO, f"{{ cd /srv; first one; }}{JOINED}(second two || true)\n", BOTH[2]),
+    "two subshells": (TWO, f"( (cd /srv; first one)){JOINED}(second two || true)\n", BOTH[2]),
+    "joined by `;`": (TWO, f"(cd /srv; first one){JOINED.replace('&&', ';')}(second two || true)\n", BOTH[2]),
+    "joined by a pipe": (TWO, f"(cd /srv; first one){JOINED.replace('&&', '|')}(second two || true)\n", BOTH[2]),
+    "joined by `||`": (TWO, f"(cd /srv; first one){JOINED.replace('&&', '||')}(second two || true)\n", BOTH[2]),
+    "an operator in the subshell changes": (TWO, f"(cd /srv && first one){JOINED}(second two || true)\n", BOTH[2]),
+    "a command in the subshell goes": (TWO, f"(first one){JOINED}(second two || true)\n", BOTH[2]),
+    "a command in the subshell changes": (TWO, f"(cd /opt; first one){JOINED}(second two || true)\n", BOTH[2]),
+    "the first runs in the background": (TWO, f"(cd /srv; first one &){JOINED}(second two || true)\n", BOTH[2]),
+    "the order changes": (TWO, f"(second two || true){JOINED}(cd /srv; first one)\n", BOTH[2]),
+    "the comment goes": (TWO, "(cd /srv; first one) && (second two || true)\n", BOTH[2]),
+    "a third is swallowed": (MERGES["three"][0], MERGES["three"][1], BOTH[2]),
+    "what is added stands in the subshell": (
+        TWO,
+        f"(cd /srv; first one){JOINED}(second two || true && last one)\n",
+        MERGES["and a command more"][2],
+    ),
+    "over a variable": (
+        "third\nENV A=1\nRUN <<EOF\nfourth\nfifth\nEOF\n",
+        "third && fourth; fifth\nENV A=1\n",
+        (MergesRuns(3, 5),),
+    ),
+    "a heredoc's lines are joined otherwise": (HEREDOCS[0], "(\nfourth &&\nfifth\n) &&\nsixth\n", HEREDOCS[2]),
+    "a heredoc's body leaves the subshell": (HEREDOCS[0], "fourth\nfifth &&\nsixth\n", HEREDOCS[2]),
+    "the `set` stands in the subshell": (f"set -e; {SET[0]}", "(set -e; seventh; eighth); ninth", SET[2]),
+    "the `set` of the first goes": (f"set -e; {SET[0]}", "(seventh; eighth); ninth", SET[2]),
+    "the `set` of the second goes unsaid": (SET[0], SET[1], SET[2][1:]),
+    "joined by `&&`, declared by `;`": (SET[0], "(seventh; eighth) && ninth", SET[2]),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "effects"), MERGES.values(), ids=MERGES.keys())
+def test_a_merge_that_is_as_declared_is_made(old: str, new: str, effects: tuple[Effect, ...]) -> None:
+    assert old in BODIES
+    result = fix(Source(BODIES), [replacing(old, new, *effects)])
+    assert result.source.text == BODIES.replace(old, new)
+    assert result.faults == ()
+
+
+@pytest.mark.parametrize(("old", "new", "effects"), LYING_MERGES.values(), ids=LYING_MERGES.keys())
+def test_a_merge_that_lies_is_undone(old: str, new: str, effects: tuple[Effect, ...]) -> None:
+    assert old in BODIES
+    result = fix(Source(BODIES), [replacing(old, new, *effects)])
+    assert result.source.text == BODIES
+    assert [fault.codes for fault in result.faults] == [("DF999",)]
 
 
 def test_what_is_declared_is_made() -> None:

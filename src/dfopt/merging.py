@@ -115,7 +115,9 @@ def may_stay_running(build: Build, first: int, last: int) -> str:
 
 
 # Of the shell's own commands these start nothing.
-_BUILTINS = frozenset("wait alias unalias ulimit hash read pushd popd local readonly declare typeset shopt".split())
+_BUILTINS = frozenset(
+    "wait break continue alias unalias ulimit hash read pushd popd local readonly declare typeset shopt".split()
+)
 
 
 def _ends(simple: Simple) -> bool:
@@ -165,6 +167,8 @@ def _why_not_read(build: Build, index: int, first: int) -> str:
         return run.script.opaque
     if not run.script.steps:
         return "it holds no command"
+    if run.script.terminator == "&":
+        return "it ends in the background"
     other = build.instructions[first].heredocs
     own = build.instructions[index].heredocs
     if bool(own) != bool(other):
@@ -369,7 +373,7 @@ _LEAKING = rewrite.LEAVING | frozenset(
 _SETTING = pattern(r"\$\{\w+:?=")
 
 # Arithmetic sets variables by `=`, `++` and `--`, and a variable in it is read as an expression; numbers alone set none.
-_ARITHMETIC = pattern(r"\$\(\((?:[0-9+*/% ()-]|\$\([\w -]+\))*+\)\)|(\$\(\()")
+_ARITHMETIC = pattern(r"\$\(\((?:[0-9+*/% -]|\$\([\w -]+\)|\([0-9 +*/%-]*\))*+\)\)|(\$\(\()")
 
 
 def _leak(part: _Part) -> str:
@@ -569,7 +573,9 @@ def _common_head(runs: Sequence[Run]) -> frozenset[str] | None:
         return None
     for run in runs[1:]:
         own = _head(run)
-        if own != head and not (own is None and _is_indifferent(run, head)):
+        if own is not None and not own <= head:
+            return None
+        if own != head and not _is_indifferent(run, head - (own or frozenset())):
             return None
     return head
 
@@ -583,9 +589,10 @@ def _is_indifferent(run: Run, options: frozenset[str]) -> bool:
         return False
     if "pipefail" in options and "|" in text.replace("||", ""):
         return False
+    others = run.commands[leading_set(run) :]
     traced = options & {"xtrace", "verbose"}
     return not (traced and re.search(r"2>|&>|>&|\$-|\$\{-", text)) and not any(
-        command.name in ("set", "exec", "eval", ".", "source", None) for command in run.commands
+        command.name in ("set", "exec", "eval", ".", "source", None) for command in others
     )
 
 
