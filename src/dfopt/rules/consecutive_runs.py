@@ -123,6 +123,10 @@ def _database(build: Build, first: int, one: Run, two: Run) -> _Gain | None:
     if any(not _is_system_work(command) for run in (one, two) for command in run.commands):
         return None
     use = installs[1][0]
+    fetched = any(other.fetches_lists and other.command.start < use.command.start for other in two.uses)
+    if use.needs_lists and not fetched:
+        # It reads lists of another RUN, which belongs to it for that.
+        return None
     line = _line(build, first)
     label = f"{use.manager.name} {use.verb}"
     message = f"`{label}` writes the package database once more, which the layer of line {line} has already -> install in one RUN"
