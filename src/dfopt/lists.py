@@ -1,5 +1,6 @@
 """Package lists over several steps: who installs from what an update fetched, and where a stage has none."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from dfopt import layers, packages, rewrite, shell
@@ -230,10 +231,12 @@ def missing(build: Build, stage: Stage) -> tuple[Reader, ...]:
 
 
 @once
-def _followed(build: Build, stage: Stage) -> tuple[list[Reader], bool]:
-    """Those commands, and whether the stage is known to end without lists."""
+def _followed(build: Build, stage: Stage) -> tuple[list[Reader], bool, frozenset[str]]:
+    """Those commands, whether the stage is known to end without lists, and the packages that it has installed by name."""
+    installed: set[str] = set()
     if stage.base.stage is not None:
-        none = _followed(build, build.stages[stage.base.stage])[1]
+        _, none, earlier = _followed(build, build.stages[stage.base.stage])
+        installed |= earlier
     else:
         facts = stage.facts
         none = facts is not None and facts.distribution == "debian" and stage.base.kind == "image"
@@ -250,12 +253,13 @@ def _followed(build: Build, stage: Stage) -> tuple[list[Reader], bool]:
             continue
         if layers.mount_within(build, index, (APT_LISTS,)):
             continue  # what is in the mount is not known, and what comes into it does not stay
-        none = _through(build, index, run, none, found)
-    return found, none
+        none = _through(build, index, run, none, found, installed)
+    return found, none, frozenset(installed)
 
 
-def _through(build: Build, index: int, run: Run, none: bool, found: list[Reader]) -> bool:
-    """Whether there are no lists behind a RUN, `none` before it; what installs without any is added to `found`."""
+def _through(build: Build, index: int, run: Run, none: bool, found: list[Reader], installed: set[str]) -> bool:
+    """Whether there are no lists behind a RUN, `none` before it; what installs without any is added to `found`, and the names
+    of packages to `installed`: for what is there already no lists are asked."""
     cleanings = {id(cleaning.simple): cleaning for cleaning in layers.cleaned(build, index)}
     tops = _tops(run)
     for simple, _, use in run.commands:
@@ -269,7 +273,10 @@ def _through(build: Build, index: int, run: Run, none: bool, found: list[Reader]
             if use.fetches_lists:
                 none = False
             elif none and top is not None and _by_name(use) and rewrite.always_runs(build, index, top, True):
-                found.append(Reader(index, use))
+                if not _names(use) <= installed:
+                    found.append(Reader(index, use))
+            if use.action == "install":
+                installed |= _names(use)
         elif _is_unknown(use, simple):
             none = False
     return none
@@ -282,6 +289,12 @@ def _by_name(use: Use) -> bool:
     """Whether a command looks packages up by their names in the lists."""
     if use.action not in ("install", "download") or not use.needs_lists or use.has(*_HARMLESS) or use.uncertain:
         return False
-    return any(
-        word.value is not None and "/" not in word.value and not word.value.endswith(".deb") for word in use.operands
+    return bool(_names(use))
+
+
+def _names(use: Use) -> frozenset[str]:
+    """The packages that a command names, without versions and architectures; files of packages are none."""
+    values = [word.value for word in use.operands if word.value is not None]
+    return frozenset(
+        re.split("[=:]", value)[0] for value in values if "/" not in value and not value.endswith((".deb", "-"))
     )
