@@ -14,6 +14,7 @@ from dfopt.rule import (
     AddsMount,
     AddsWord,
     DropsCommand,
+    DropsStep,
     Effect,
     Finding,
     Fix,
@@ -124,6 +125,8 @@ def test_a_fix_that_does_more_than_it_declares_is_undone(old: str, new: str) -> 
         AddsCommand(4, None, "&&", ("other",)),
         AddsWord(4, 3, ("x",)),
         Moves(4, 99),
+        DropsStep(4),
+        AddsMount(4, "type=bind,from=base,source=/a,target=/b"),
     ],
     ids=str,
 )
@@ -246,6 +249,18 @@ def test_what_is_declared_is_made() -> None:
     assert "second deux" in result.source.text
     assert not result.faults
     assert [applied.line for applied in result.applied] == [10]
+
+
+def test_a_step_that_goes_and_a_mount_of_a_stage_are_made_as_declared() -> None:
+    text = "FROM debian AS one\nRUN true\nFROM debian\nCOPY a /b\nRUN third\n"
+    new = "--mount=type=bind,from=one,source=/a,target=/b third"
+    effects = (DropsStep(3), AddsMount(4, "type=bind,from=one,source=/a,target=/b"))
+    assert not fix(Source(text), [replacing("COPY a /b\nRUN third", f"RUN {new}", *effects)]).faults
+    # Neither alone is the truth, nor is a mount of something else.
+    for lies in (effects[:1], effects[1:], (effects[0], AddsMount(4, "type=bind,source=/a,target=/b"))):
+        result = fix(Source(text), [replacing("COPY a /b\nRUN third", f"RUN {new}", *lies)])
+        assert result.source.text == text
+        assert result.faults
 
 
 def _drop(build: Build, run: int) -> Effect:

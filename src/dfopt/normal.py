@@ -20,6 +20,7 @@ from dfopt.rule import (
     ChangesDirective,
     DropsCommand,
     DropsFlag,
+    DropsStep,
     DropsWord,
     Effect,
     MergesRuns,
@@ -234,6 +235,7 @@ _ORDER = {
     "DropsCommand": 3,
     "AddsCommand": 2,
     "MergesRuns": 4,
+    "DropsStep": 5,
     "AddsCopy": 6,
     "Moves": 7,
     "Assembles": 8,
@@ -363,7 +365,9 @@ def _adds_copy(form: Form, effect: AddsCopy) -> None:
 
 def _adds_mount(form: Form, effect: AddsMount) -> None:
     stage, position = _find(form, effect.step)
-    stage.steps[position].flags.append(_mount(effect.mount, None))
+    name = mount_options(effect.mount).get("from", "").lower()
+    named = [other for other in form.stages[: form.stages.index(stage)] if name and other.name == name]
+    stage.steps[position].flags.append(_mount(effect.mount, named[-1] if named else None))
 
 
 def _adds_flag(form: Form, effect: AddsFlag) -> None:
@@ -388,6 +392,11 @@ def _drops_flag(form: Form, effect: DropsFlag) -> None:
     if flag not in stage.steps[position].flags:
         raise Broken(f"instruction {effect.step} has no `{effect.flag}`")
     stage.steps[position].flags.remove(flag)
+
+
+def _drops_step(form: Form, effect: DropsStep) -> None:
+    stage, position = _find(form, effect.step)
+    del stage.steps[position]
 
 
 def _assembles(form: Form, effect: Assembles) -> None:
@@ -433,6 +442,7 @@ def _changes_config(form: Form, effect: ChangesConfig) -> None:
 _ACTIONS: dict[type, Callable[..., None]] = {
     DropsCommand: _drops_command, AddsCommand: _adds_command, AddsWord: _adds_word, DropsWord: _drops_word,
     MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, AddsFlag: _adds_flag, DropsFlag: _drops_flag,
+    DropsStep: _drops_step,
     Assembles: _assembles, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
 }  # fmt: skip
 

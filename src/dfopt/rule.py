@@ -142,10 +142,16 @@ class AddsCopy(NamedTuple):
 
 
 class AddsMount(NamedTuple):
-    """A RUN gets `--mount=` with this value."""
+    """A RUN gets `--mount=` with this value; a `from` in it is a stage's name, or an image's."""
 
     step: int
     mount: str
+
+
+class DropsStep(NamedTuple):
+    """A RUN, COPY or ADD goes as a whole."""
+
+    step: int
 
 
 class AddsFlag(NamedTuple):
@@ -224,8 +230,8 @@ class Layers(NamedTuple):
 
 
 Effect = (
-    DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | AddsFlag | DropsFlag | Assembles
-    | ChangesDirective | ChangesConfig | Removes | Adds | Changes | PackagesRemoved | Layers
+    DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | AddsFlag | DropsFlag | DropsStep
+    | Assembles | ChangesDirective | ChangesConfig | Removes | Adds | Changes | PackagesRemoved | Layers
 )  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """Files deleted in a later RUN than the layer that brought them: the layer keeps them, only their names are hidden."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import layers, merging, rewrite
+from dfopt import binding, layers, merging, policy, rewrite
 from dfopt.build import Build, Command, Run, Stage, once
 from dfopt.layers import Brought, Cleaning
 from dfopt.rule import AddsCommand, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, Related
@@ -28,7 +29,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                     # What several layers keep takes a clean-up in each.
                     for origin in sorted({one.instruction for one in hidden}) if shipped else ():
                         yield _finding(
-                            build, stage, index, cleaning, [one for one in hidden if one.instruction == origin]
+                            build, given, stage, index, cleaning, [one for one in hidden if one.instruction == origin]
                         )
             if build.instructions[index].name in ("RUN", "COPY", "ADD"):
                 new = layers.brought(build, index)
@@ -43,10 +44,13 @@ def _not_own(build: Build, index: int, cleaning: Cleaning, hidden: list[Brought]
     return [one for one in hidden if one.path not in own]
 
 
-def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden: list[Brought]) -> Finding:
+def _finding(
+    build: Build, given: Given, stage: Stage, index: int, cleaning: Cleaning, hidden: list[Brought]
+) -> Finding:
     run = build.run(index)
     assert run is not None, "only a RUN that is read has cleaning commands"
     source = build.syntax.source
+    all_of_it = cleaning
     cleaning = cleaning.part(lambda path: any(layers.covers(path, one.path) for one in hidden))
     whole = cleaning.words == cleaning.simple.words
     span = run.span(cleaning.simple.start, cleaning.simple.end)
@@ -60,13 +64,16 @@ def _finding(build: Build, stage: Stage, index: int, cleaning: Cleaning, hidden:
     related = (Related(instruction.keyword_span, f"the layer of this {instruction.name} keeps `{origin.path}`"),)
     saves = layers.saving(build, origin, f"the {what} that the layer of line {line} keeps")
     if origin.kind == "copy":
-        advice = f"mount it for the one RUN that needs it (`RUN --mount=type=bind,source=...,target={origin.path}`)"
+        target = posixpath.dirname(origin.path) if "*" in origin.path else origin.path
+        advice = f"mount it for the one RUN that needs it (`RUN --mount=type=bind,source=...,target={target}`)"
         if instruction.name == "ADD":
             advice = "fetch and delete it in one RUN, or unpack it with ADD in a stage of its own"
         message = f"`{command}` is too late: the layer of the {instruction.name} on line {line} keeps it -> {advice}"
-        return Finding(
-            span, message, None, saves, related, "only another way of bringing the file in keeps it out of the image"
-        )
+        if instruction.name == "COPY" and policy.cache(build, given) != "mount":
+            refusal = 'a mount needs BuildKit: set `cache = "mount"` where the file is built by it'
+            return Finding(span, message, None, saves, related, refusal)
+        bound, refusal = binding.mounted(build, stage, origin.instruction, index, all_of_it)
+        return Finding(span, message, bound, saves, related, refusal)
     message = f"`{command}` is too late: the layer of line {line} keeps the {what} -> delete {'it' if origin.kind == 'cache' else 'them'} in the same RUN"
     if what == "download":
         message = (
