@@ -22,6 +22,7 @@ from dfopt.rule import (
     Info,
     MergesRuns,
     Moves,
+    Retargets,
     Rule,
 )
 from dfopt.source import Edit, Source, Span
@@ -269,6 +270,19 @@ def _drop(build: Build, run: int) -> Effect:
 
 def _add(run: int) -> Effect:
     return AddsCommand(run, 0, "&&", ("second", "deux"))
+
+
+@pytest.mark.parametrize(("declared", "good"), [("/srv/", True), ("/srv", False), ("/opt/", False)])
+def test_a_copy_goes_where_it_is_declared_to_go(declared: str, good: bool) -> None:
+    build = Build(parse(Source(TEXT)))
+    copy = next(index for index, one in enumerate(build.instructions) if one.name == "COPY")
+    text = TEXT.replace("b.txt /srv/", "b.txt /x/")
+    back = replacing("b.txt /x/", "b.txt /srv/", Retargets(copy, declared))
+    result = fix(Source(text), [back])
+    assert (result.source.text == TEXT) == good
+    assert bool(result.faults) == (not good)
+    run = next(index for index, one in enumerate(build.instructions) if one.name == "RUN")
+    assert fix(Source(text), [replacing("b.txt /x/", "b.txt /srv/", Retargets(run, declared))]).faults
 
 
 @pytest.mark.parametrize(("declared", "made", "good"), [

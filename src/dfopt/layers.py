@@ -191,6 +191,59 @@ def _is_new_name(build: Build, index: int, path: str) -> bool:
     return re.search(re.escape(path) + r"(?![\w.-])", before) is None
 
 
+# Folders that the images of Linux distributions have (Filesystem Hierarchy Standard 3.0, chapters 3 to 5).
+_STANDARD_FOLDERS = frozenset(
+    "/ /bin /etc /home /lib /opt /root /sbin /srv /tmp /usr /usr/bin /usr/lib /usr/local /usr/local/bin /usr/local/lib"
+    " /usr/local/share /usr/sbin /usr/share /var /var/cache /var/lib /var/log".split()
+)
+
+
+def workdir_after(build: Build, index: int) -> str | None:
+    """The working directory behind an instruction of a stage."""
+    stage = build.stage(index)
+    assert stage is not None, "asked for an instruction of a stage"
+    return build.state(index + 1).workdir if index < stage.last else build.after(stage).workdir
+
+
+def exists(build: Build, stage: Stage, folder: str, index: int) -> bool:
+    """Whether a folder certainly is there before instruction `index` of `stage`."""
+    base = build.state(index).base
+    standard = base is not None and base.distribution not in (None, "busybox")
+    if folder == "/" or (folder in _STANDARD_FOLDERS and standard):
+        return True
+    for one in build.chain(stage):
+        for other in one.indexes:
+            if one is stage and other >= index:
+                break
+            if any((path + "/").startswith(folder.rstrip("/") + "/") for path in _made_folders(build, other)):
+                return True
+    return False
+
+
+@once
+def _made_folders(build: Build, index: int) -> tuple[str, ...]:
+    """The folders, each with all above it, that certainly are there behind an instruction."""
+    name = build.instructions[index].name
+    found: list[str | None] = []
+    if name == "WORKDIR":
+        found.append(workdir_after(build, index))
+    elif name in ("COPY", "ADD"):
+        found += [posixpath.dirname(one.path) if one.kind == "file" else one.path for one in laid(build, index) or ()]
+    run = build.run(index)
+    for number, step in enumerate(run.script.steps if run is not None and not moves(run) else ()):
+        command = step.pipeline.commands[0]
+        if isinstance(command, Simple) and command.words and command.words[0].value == "mkdir":
+            before = [one.operator for one in run.script.steps[: number + 1]] if run is not None else []
+            if set(before) <= {"", "&&"} and set(_later_operators(run, number)) <= {"&&"}:
+                state = build.state(index)
+                found += [path_of(word, state) for word in command.words[1:] if not word.text.startswith("-")]
+    return tuple(path for path in found if path is not None)
+
+
+def _later_operators(run: Run | None, number: int) -> Iterator[str]:
+    return (step.operator for step in run.script.steps[number + 1 :]) if run is not None else iter(())
+
+
 # Folders that are links on many systems: a merged /usr, and the Filesystem Hierarchy Standard's /var/run and /var/lock.
 _LINKS = {
     "/var/run": "/run",

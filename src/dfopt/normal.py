@@ -25,6 +25,7 @@ from dfopt.rule import (
     Effect,
     MergesRuns,
     Moves,
+    Retargets,
 )  # fmt: skip
 from dfopt.shell import Token
 from dfopt.syntax import Instruction
@@ -370,6 +371,15 @@ def _adds_mount(form: Form, effect: AddsMount) -> None:
     stage.steps[position].flags.append(_mount(effect.mount, named[-1] if named else None))
 
 
+def _retargets(form: Form, effect: Retargets) -> None:
+    stage, position = _find(form, effect.step)
+    step = stage.steps[position]
+    if step.name not in ("COPY", "ADD") or not isinstance(step.detail, tuple):
+        raise Broken(f"instruction {effect.step} has no destination")
+    sources, _, bodies = step.detail
+    step.detail = (sources, effect.destination, bodies)
+
+
 def _adds_flag(form: Form, effect: AddsFlag) -> None:
     stage, position = _find(form, effect.step)
     step = stage.steps[position]
@@ -442,7 +452,7 @@ def _changes_config(form: Form, effect: ChangesConfig) -> None:
 _ACTIONS: dict[type, Callable[..., None]] = {
     DropsCommand: _drops_command, AddsCommand: _adds_command, AddsWord: _adds_word, DropsWord: _drops_word,
     MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, AddsFlag: _adds_flag, DropsFlag: _drops_flag,
-    DropsStep: _drops_step,
+    DropsStep: _drops_step, Retargets: _retargets,
     Assembles: _assembles, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
 }  # fmt: skip
 

@@ -101,6 +101,14 @@ def drop_command(build: Build, index: int, command: int, last: int | None = None
     return Dropped(tuple(edits), ())
 
 
+def step_of(run: Run, simple: Simple) -> int | None:
+    """The index of a command among its script's steps, where it stands there as a pipeline of its own; else None."""
+    for number, step in enumerate(run.script.steps):
+        if len(step.pipeline.commands) == 1 and not step.pipeline.negated and step.pipeline.commands[0] is simple:
+            return number
+    return None
+
+
 def insert_lines(build: Build, offset: int, lines: Sequence[str]) -> Edit:
     """Whole lines before the line that begins at `offset`, in the file's own line ends."""
     source = build.syntax.source

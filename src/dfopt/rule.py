@@ -141,6 +141,13 @@ class AddsCopy(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
+class Retargets(NamedTuple):
+    """A COPY or ADD goes to `destination` (absolute) instead."""
+
+    step: int
+    destination: str
+
+
 class AddsMount(NamedTuple):
     """A RUN gets `--mount=` with this value; a `from` in it is a stage's name, or an image's."""
 
@@ -231,7 +238,7 @@ class Layers(NamedTuple):
 
 Effect = (
     DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | AddsFlag | DropsFlag | DropsStep
-    | Assembles | ChangesDirective | ChangesConfig | Removes | Adds | Changes | PackagesRemoved | Layers
+    | Retargets | Assembles | ChangesDirective | ChangesConfig | Removes | Adds | Changes | PackagesRemoved | Layers
 )  # fmt: skip
 
 

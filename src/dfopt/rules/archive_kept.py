@@ -8,7 +8,6 @@ from dfopt import archives, layers, merging, packages, rewrite
 from dfopt.archives import File, Placed
 from dfopt.build import Build, Run, Stage
 from dfopt.rule import AddsCommand, Effect, Finding, Fix, Given, Layers, Related, Removes, Saving
-from dfopt.shell import Simple
 from dfopt.source import Span
 
 
@@ -163,7 +162,7 @@ def _fix(build: Build, stage: Stage, index: int, run: Run, place: Placed, file: 
     """`rm` behind the command that unpacks or, where what follows may look at the archive, at the end of the RUN; or why not."""
     if run.script.comments:
         return None, "comments stand inside the script"
-    number = _top(run, place.command.simple)
+    number = rewrite.step_of(run, place.command.simple)
     if number is None or not rewrite.always_runs(build, index, number, True):
         return None, "it is not known whether the command that unpacks it runs"
     doubts: list[str] = []
@@ -194,14 +193,6 @@ def _fix(build: Build, stage: Stage, index: int, run: Run, place: Placed, file: 
         effect = AddsCommand(index, number, "&&", words)
     effects: tuple[Effect, ...] = (effect, *(Removes((_pattern(file),), image.index) for image in images))
     return Fix(f"`{command}` in the same RUN", edits, not doubts, _because(file, doubts), effects), ""
-
-
-def _top(run: Run, simple: Simple) -> int | None:
-    """The index of a command that stands at the top of its script as a pipeline of its own."""
-    for number, step in enumerate(run.script.steps):
-        if len(step.pipeline.commands) == 1 and not step.pipeline.negated and step.pipeline.commands[0] is simple:
-            return number
-    return None
 
 
 def _names(build: Build, index: int, file: File) -> bool:

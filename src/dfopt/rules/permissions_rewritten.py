@@ -31,12 +31,6 @@ _ACCOUNTS = frozenset(
     "useradd userdel usermod groupadd groupdel groupmod adduser addgroup deluser delgroup newusers".split()
 )
 
-# Folders that the images of Linux distributions have (Filesystem Hierarchy Standard 3.0, chapters 3 to 5).
-_FOLDERS = frozenset(
-    "/ /bin /etc /home /lib /opt /root /sbin /srv /tmp /usr /usr/bin /usr/lib /usr/local /usr/local/bin /usr/local/lib"
-    " /usr/local/share /usr/sbin /usr/share /var /var/cache /var/lib /var/log".split()
-)
-
 # Folders of the system in which packages of the distribution have no files.
 _OWN_FOLDERS = ("/home/", "/opt/", "/srv/", "/usr/src/", "/mnt/")
 
@@ -283,7 +277,7 @@ def _with_flag(
     build: Build, stage: Stage, index: int, run: Run, rewriting: _Rewriting, targets: list[_Target], flag: str, doubts: list[str]
 ) -> Fix:  # fmt: skip
     simple = rewriting.command.simple
-    number = _top(run, simple)
+    number = rewrite.step_of(run, simple)
     if number is None or not rewrite.always_runs(
         build, index, number, not _cannot_fail(build, index, rewriting, targets)
     ):
@@ -374,14 +368,6 @@ def _cannot_fail(build: Build, index: int, rewriting: _Rewriting, targets: list[
     return files and known and build.state(index).is_root and len(targets) == len(rewriting.operands)
 
 
-def _top(run: Run, simple: Simple) -> int | None:
-    """The index of a command that stands at the top of its script as a pipeline of its own."""
-    for number, step in enumerate(run.script.steps):
-        if len(step.pipeline.commands) == 1 and not step.pipeline.negated and step.pipeline.commands[0] is simple:
-            return number
-    return None
-
-
 def _whole_folder(target: _Target, rewriting: _Rewriting) -> bool:
     """Whether the command changes a folder with all in it, not files that are named."""
     named = all(one.kind == "file" and one.path == target.path for laid in target.copies.values() for one in laid)
@@ -415,49 +401,8 @@ def _check_parents(build: Build, stage: Stage, copy: int, flag: str, targets: li
             folder = posixpath.dirname(tops[0]) if tops else folder
         elif any(target.path != one.path and layers.covers(target.path, folder) for target in targets):
             folder = posixpath.dirname(next(t.path for t in targets if layers.covers(t.path, folder)))
-        if not _exists(build, stage, folder, copy):
+        if not layers.exists(build, stage, folder, copy):
             doubts.append(f"`{folder}` is there already, or may get the same as the files in it")
-
-
-def _exists(build: Build, stage: Stage, folder: str, index: int) -> bool:
-    """Whether a folder certainly is there before instruction `index`."""
-    base = build.state(index).base
-    if folder == "/" or (folder in _FOLDERS and base is not None and base.distribution not in (None, "busybox")):
-        return True
-    for one in build.chain(stage):
-        for other in one.indexes:
-            if one is stage and other >= index:
-                break
-            name = build.instructions[other].name
-            made: tuple[str | None, ...] = ()
-            if name == "WORKDIR":
-                made = (_workdir_after(build, one, other),)
-            elif name in ("COPY", "ADD"):
-                made = tuple(
-                    posixpath.dirname(laid.path) if laid.kind == "file" else laid.path
-                    for laid in layers.laid(build, other) or ()
-                )
-            elif name == "RUN":
-                made = tuple(_made_folders(build, other))
-            if any(path is not None and (path + "/").startswith(folder.rstrip("/") + "/") for path in made):
-                return True
-    return False
-
-
-def _made_folders(build: Build, index: int) -> Iterator[str | None]:
-    run = build.run(index)
-    state = build.state(index)
-    for number, step in enumerate(run.script.steps if run is not None else ()):
-        command = step.pipeline.commands[0]
-        if isinstance(command, Simple) and command.words and command.words[0].value == "mkdir":
-            if rewrite.always_runs(build, index, number, True):
-                yield from (layers.path_of(word, state) for word in command.words[1:] if not word.text.startswith("-"))
-
-
-def _workdir_after(build: Build, stage: Stage, index: int) -> str | None:
-    if index < stage.last:
-        return build.state(index + 1).workdir
-    return build.after(stage).workdir
 
 
 def _is_workdir(build: Build, stage: Stage, path: str, before: int) -> bool:
@@ -467,7 +412,7 @@ def _is_workdir(build: Build, stage: Stage, path: str, before: int) -> bool:
     if folders is None or path.split("/")[1] in bases.SYSTEM_FOLDERS | folders:
         return False
     return any(
-        build.instructions[index].name == "WORKDIR" and _workdir_after(build, stage, index) == path
+        build.instructions[index].name == "WORKDIR" and layers.workdir_after(build, index) == path
         for index in stage.indexes
         if index < before
     )
@@ -479,7 +424,7 @@ def _is_made_by_copy(build: Build, stage: Stage, target: _Target, copies: list[i
     folders = bases.folders_of(bottom.base.text, bottom.facts) if bottom.base.kind != "scratch" else frozenset()
     if folders is None or target.path.split("/")[1] in bases.SYSTEM_FOLDERS | folders:
         return False
-    return not _exists(build, stage, target.path, min(target.copies))
+    return not layers.exists(build, stage, target.path, min(target.copies))
 
 
 def _check_folder(
@@ -505,7 +450,7 @@ def _check_folder(
                 raise _No(f"what `{_first_install(run)}` puts there is changed as well")
             line = build.syntax.source.line_of(build.instructions[other].keyword_span.start)
             if build.instructions[other].name == "WORKDIR":
-                made = _workdir_after(build, one, other)
+                made = layers.workdir_after(build, other)
                 if made is None or made.startswith(target.path + "/"):
                     raise _No(f"`WORKDIR` on line {line} makes a folder there, which is changed as well")
                 continue
