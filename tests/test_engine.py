@@ -574,6 +574,13 @@ def test_the_order_of_single_fixes_does_not_matter_for_rest(seed: int) -> None:
     assert not rested.faults
 
 
+def test_a_run_without_a_command_is_no_fault_of_a_fix_elsewhere() -> None:
+    text = "FROM node:20-slim\nRUN npm ci\nRUN\n"
+    result = fix(Source(text), catalogue.rules(["DF103"]))
+    assert not result.faults
+    assert result.source.text == text.replace("npm ci", "npm ci && npm cache clean --force")
+
+
 def test_all_rules_at_once_improve_a_naive_file() -> None:
     result = fix(Source(NAIVE), catalogue.rules(["ALL"]), unsafe=True)
     assert not result.faults
