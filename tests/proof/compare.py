@@ -82,8 +82,8 @@ NOISE = (
     "/**/*.pyc",
     "/**/.npm/_cacache/index-v5/**",
 )
-# Files whose very name holds a time.
-NOISE_NAMES = ("/**/.npm/_logs/*",)
+# Files whose very name holds a time, or is random.
+NOISE_NAMES = ("/**/_logs/*-debug-*.log", "/tmp/pipenv-re*.json")
 
 # What the package manager itself writes; it changes with the set of packages.
 PACKAGE_STATE = (
@@ -207,7 +207,8 @@ def file_differences(before: FileSystem, after: FileSystem) -> list[Difference]:
                 found.append(Difference("target", path, old.content, new.content))
         if old.attributes != new.attributes:
             found.append(Difference("attributes", path, str(dict(old.attributes)), str(dict(new.attributes))))
-        if old.linked != new.linked:
+        # A name of the same file that came or went is a difference of its own.
+        if [one for one in old.linked if one in after] != [one for one in new.linked if one in before]:
             found.append(Difference("linked", path, " ".join(old.linked) or "-", " ".join(new.linked) or "-"))
     return found
 

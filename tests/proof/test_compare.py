@@ -316,14 +316,22 @@ def test_content_that_no_two_builds_share_is_noise(path: str) -> None:
 
 
 def test_logs_that_are_named_by_the_time_are_noise() -> None:
-    before, after = image([File("root/.npm/_logs/1.log")]), image([File("root/.npm/_logs/2.log")])
-    assert compare(before, after, ()).uncovered == ()
+    for folder_of in ("root/.npm/_logs/%s-debug-0.log", "tmp/n/_logs/%s-debug-0.log", "tmp/pipenv-request-%s.json"):
+        before, after = image([File(folder_of % "1")]), image([File(folder_of % "2")])
+        assert compare(before, after, ()).uncovered == ()
     assert compare(before, image([File("root/.npm/x")]), ()).uncovered != ()
 
 
 def test_an_effect_that_names_noise_is_seen() -> None:
-    before, after = image([File("root/.npm/_logs/1.log")]), image([])
+    before, after = image([File("root/.npm/_logs/1-debug-0.log")]), image([])
     assert compare(before, after, [Removes(("/root/.npm/**",), 0)]) == ((), (), 1, 0)
+
+
+def test_a_hard_link_to_what_is_gone_is_no_second_difference() -> None:
+    pair = [File("a", "x"), File("b", type=tarfile.LNKTYPE, target="a")]
+    assert compare(image(pair), image([File("b", "x")]), [Removes(("/a",), 0)]).uncovered == ()
+    assert len(compare(image(pair), image([File("b", "x")]), ()).uncovered) == 1
+    assert len(compare(image(pair), image([File("a", "x"), File("b", "x")]), ()).uncovered) == 2
 
 
 # ---------------------------------------------------------------------------------------------------- packages
