@@ -507,10 +507,10 @@ def test_lists(text: str, fetches: bool, needs: bool) -> None:
     ("apk cache purge", ("/var/cache/apk",)),
     ("pip cache purge", ("{home}/.cache/pip",)),
     ("pip cache remove x", ()),
-    ("npm cache clean --force", ("{home}/.npm",)),
+    ("npm cache clean --force", ("{home}/.npm/_cacache",)),
     ("npm cache clean", ()),
     ("yarn cache clean", ("/usr/local/share/.cache/yarn", "{home}/.cache/yarn")),
-    ("pnpm store prune", ()),
+    ("pnpm store prune", ("{home}/.cache/pnpm",)),
     ("conda clean -afy", ("/opt/conda/pkgs", "{home}/.conda/pkgs")),
     ("conda clean -ty", ()),
     ("micromamba clean -ay", ("{home}/micromamba/pkgs",)),
@@ -677,7 +677,15 @@ def test_every_clean_command_is_recognised_and_empties_something() -> None:
             found = use(" ".join(words))
             assert found.manager.family == manager.family
             assert found.empties, words
-        assert manager.clean_commands or manager.name in ("pnpm", "cargo", "gradle", "bundler", "maven")
+        assert manager.clean_commands or manager.name in (
+            "poetry",
+            "pipenv",
+            "cargo",
+            "gradle",
+            "bundler",
+            "gem",
+            "maven",
+        )
 
 
 def test_every_flag_of_the_table_is_an_option_of_the_grammar() -> None:
@@ -744,7 +752,7 @@ def test_every_grammar_is_well_formed() -> None:
     ("pip", "/root", {"PIP_CACHE_DIR": "c"}, "pip install x", None),
     ("pip", "/root", {"PIP_CACHE_DIR": "/c"}, "PIP_CACHE_DIR=/e pip install x", "/e"),
     ("pip", "/root", {}, "pip install --cache-dir=$X x", None),
-    ("npm", "/home/app", {"npm_config_cache": "/n"}, "npm ci", "/n"),
+    ("npm", "/home/app", {"npm_config_cache": "/n"}, "npm ci", "/n/_cacache"),
     ("go", "/root", {"GOPATH": "/go"}, "go build", "/go/pkg/mod"),
     ("go", "/root", {}, "go build", "/root/go/pkg/mod"),
     ("cargo", "/root", {"CARGO_HOME": "/usr/local/cargo"}, "cargo build", "/usr/local/cargo/registry"),

@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from dfopt import bases, layers, packages, rewrite
 from dfopt.build import Build, Run, Stage, State, mount_options, once
@@ -10,7 +11,7 @@ from dfopt.packages import Folder, Use
 from dfopt.rule import AddsWord, DropsCommand, DropsWord, Effect
 from dfopt.shell import Simple, Word
 from dfopt.source import Edit, Span
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 # Users that official images make beside root: repository -> name -> uid, gid, home (their Dockerfiles, docker-library on GitHub).
 _USERS: dict[str, dict[str, tuple[int, int, str]]] = {
@@ -259,6 +260,221 @@ _STANDING = frozenset(
     "/ /home /opt /root /srv /tmp /usr /usr/local /usr/local/lib /usr/local/share /usr/share /var /var/cache /var/lib /var/tmp"
     " /etc /etc/apk /var/cache/apt /var/lib/apt".split()
 )
+
+
+# Images in which conda and mamba are at /opt/conda.
+_CONDA_IMAGES = frozenset(
+    (
+        "continuumio/miniconda3",
+        "continuumio/anaconda3",
+        "condaforge/miniforge3",
+        "condaforge/mambaforge",
+        "pytorch/pytorch",
+    )
+)
+
+
+def kept(build: Build, index: int, use: Use) -> list[tuple[Folder, str | None]]:
+    """The folders in which a command leaves what it downloaded or built beside its result, with their absolute paths, which may be
+    globs (None: not known)."""
+    manager = use.manager
+    folders = manager.caches
+    if manager.family == "gem":
+        return _gems(build, index, use)
+    if manager.name == "go" and use.action == "download":
+        folders = folders[:1]
+    elif manager.name == "yarn":
+        version = yarn_version(build, index, use)
+        folders = folders[:2] if version == "1" else folders[2:] if version else folders
+    elif manager.name == "pnpm":
+        folders = folders[1:]
+    elif manager.name == "gradle" and "gradlew" not in use.command.words[use.name_index].text:
+        folders = folders[:1]
+    found = places(build, index, use, folders)
+    base = build.state(index).base
+    if manager.name in ("conda", "mamba") and (base is None or base.repository not in _CONDA_IMAGES):
+        prefix = _conda_prefix(build, index)
+        place = f"{prefix.rstrip('/')}/pkgs" if prefix else None
+        found = [(folder, place if path == folder.path else path) for folder, path in found]
+    return found
+
+
+_BUNDLE_CONFIG = pattern(r"\bbundler?\s+config\b[^\n]*\b(?:path|deployment|system)\b")
+
+
+def _gems(build: Build, index: int, use: Use) -> list[tuple[Folder, str | None]]:
+    """Where RubyGems keeps the archives of what it installed: below the folder of its gems."""
+    state, own = build.state(index), dict(use.environment)
+    image, system, debian, alpine = use.manager.caches[:4]
+    if use.has("--install-dir", "--user-install", "--build-root", "--vendor", "--path", "--deployment", "--system"):
+        return [(image, None)]
+    seen = layers.environment(state)
+    if use.manager.name == "bundler":
+        for stage, last in _standing_on(build, index):
+            text = build.syntax.source.text
+            span = slice(build.instructions[stage.first].span.start, build.instructions[last].span.end)
+            if _BUNDLE_CONFIG.search(text[span]):
+                return [(image, None)]
+        # The first images of Ruby set it to GEM_HOME, where it makes no difference.
+        if "BUNDLE_PATH" in own or _sets(build, index, "BUNDLE_PATH"):
+            folder = own.get("BUNDLE_PATH", state.lookup("BUNDLE_PATH")[1])
+            known = folder is not None and folder.startswith("/")
+            return [(image, f"{(folder or '').rstrip('/')}/ruby/*/cache" if known else None)]
+        if "BUNDLE_DEPLOYMENT" in own or _sets(build, index, "BUNDLE_DEPLOYMENT"):
+            return [(image, None)]
+    if "GEM_HOME" in own or "GEM_HOME" in seen:
+        return [(image, packages.locate(image, state.home, seen, use))]
+    distribution = state.base.distribution if state.base is not None and state.is_root else None
+    chosen = {"debian": debian, "alpine": alpine}.get(distribution or "", system)
+    installed = any(
+        (word.value or "").startswith("ruby")
+        for stage, last in _standing_on(build, index)
+        for at in range(stage.first, last + 1)
+        if (run := build.run(at)) is not None
+        for other in run.uses
+        if other.manager.family in ("apt", "apk") and other.action == "install"
+        for word in other.operands
+    )
+    return [(chosen, chosen.path if installed and chosen is not system else None)]
+
+
+def _sets(build: Build, index: int, name: str) -> bool:
+    """Whether the file, not the base image, sets a variable before an instruction."""
+    return any(
+        key.text == name
+        for stage, last in _standing_on(build, index)
+        for at in range(stage.first, last)
+        if build.instructions[at].name in ("ENV", "ARG")
+        for key, _ in build.instructions[at].pairs
+    )
+
+
+_CONDA_INSTALLER = pattern(r"(?:conda|forge)[^/]*\.sh$", re.IGNORECASE)
+
+
+def _conda_prefix(build: Build, index: int) -> str | None:
+    """Where the file installs conda by its own installer (`bash miniconda.sh -b -p /opt/miniconda`); None where that is not known."""
+    found: set[str | None] = set()
+    for stage, last in _standing_on(build, index):
+        for at in range(stage.first, last + 1):
+            run = build.run(at)
+            for command in run.commands if run is not None else ():
+                words = command.simple.words
+                if not any(_CONDA_INSTALLER.search(word.text.strip("\"'")) for word in words[:3]):
+                    continue
+                for option, word in pairwise(words):
+                    if re.fullmatch(r"-[a-z]*p", option.text) and command.name not in ("mkdir", "cp", "wget", "curl"):
+                        found.add(layers.path_of(word, build.state(at)))
+    return found.pop() if len(found) == 1 else None
+
+
+_SIMPLE_VARIABLE = pattern(r"\$(?:(\w+)|\{(\w+)\})")
+
+
+def uncertain(build: Build, index: int, use: Use) -> bool:
+    """Whether a word of a command may be other words than it seems, options among them: an expansion whose value is not known, or
+    holds what the shell would split or expand."""
+    if not use.uncertain:
+        return False
+    state = build.state(index)
+    for word in use.command.words:
+        if word.value is not None:
+            continue
+        for name in (one or other for one, other in _SIMPLE_VARIABLE.findall(word.text)):
+            value = state.lookup(name)[1]
+            if not value or not re.fullmatch(r"[\w.:/@+=^~-]+", value) or value.startswith("-"):
+                return True
+        if "$" in _SIMPLE_VARIABLE.sub("", word.text) or "`" in word.text:
+            return True
+    return not any(word.value is None for word in use.command.words)
+
+
+def _standing_on(build: Build, index: int) -> Iterator[tuple[Stage, int]]:
+    """The stage of an instruction up to that, and the stages that it stands on, with the last instruction of each."""
+    stage = build.stage(index)
+    for one in build.chain(stage) if stage is not None else ():
+        yield one, index if one is stage else one.last
+
+
+_YARN_ONE = ("--production", "--non-interactive", "--pure-lockfile", "--modules-folder", "--flat", "--no-bin-links")
+_YARN_TWO = ("--immutable", "--immutable-cache", "--inline-builds", "--mode", "--refresh-lockfile")
+_YARN_MARKS = pattern(r"corepack|\.yarn\b|\.yarnrc\b|yarn set version|berry|yarn@(?!1|\^1|latest)", re.IGNORECASE)
+
+
+def yarn_version(build: Build, index: int, use: Use) -> str:
+    """ "1" or "2" (for all later ones) where the file shows which Yarn a command is, else "". Yarn 1 starts the one that the
+    project's `.yarnrc.yml` names, so that a copied folder leaves it open."""
+    if use.verb.startswith("global") or use.has(*_YARN_ONE):
+        return "1"
+    if use.has(*_YARN_TWO) or use.verb.startswith(("workspaces focus", "dlx", "plugin", "set version")):
+        return "2"
+    workdir = build.state(index).workdir
+    for stage, last in _standing_on(build, index):
+        text = build.syntax.source.text
+        if _YARN_MARKS.search(text[build.instructions[stage.first].span.start : build.instructions[last].span.end]):
+            return ""
+        for at in range(stage.first, last):
+            copy = build.copy(at)
+            if copy is None:
+                continue
+            if workdir is None or copy.sources is None or copy.destination is None:
+                return ""
+            named = all(
+                (name := posixpath.basename(source)).endswith((".json", ".lock", ".js", ".ts", ".sh", ".npmrc"))
+                and not name.startswith((".yarn", "*", "."))
+                or name in (".npmrc", "yarn.lock*", "package*.json")
+                for source in copy.sources
+            )
+            if not named and layers.overlaps(copy.destination, workdir):
+                return ""
+    return "1"
+
+
+def keeps_archives(build: Build, index: int, before: int) -> bool:
+    """Whether apt certainly keeps the archives that it downloads: the file took away what makes Debian's and Ubuntu's images delete
+    them, in an earlier RUN or in this one, up to offset `before` of its script."""
+    for stage, last in _standing_on(build, index):
+        for at in range(stage.first, last + 1):
+            for cleaning in layers.cleaned(build, at) if build.instructions[at].name == "RUN" else ():
+                early = at != index or cleaning.simple.start < before
+                if early and any(layers.covers(path, DOCKER_CLEAN) for path in cleaning.paths):
+                    return True
+    return False
+
+
+DOCKER_CLEAN = "/etc/apt/apt.conf.d/docker-clean"
+
+
+def emptied(build: Build, index: int, use: Use, paths: tuple[str, ...]) -> bool:
+    """Whether the RUN itself empties one of `paths`, or its manager's caches in some way, behind a command; or may, by an `rm` of a
+    word that is not known and speaks of a cache."""
+    run = build.run(index)
+    assert run is not None, "a command stands in a RUN that is read"
+    family = use.manager.family
+    start = use.command.start
+    if any(
+        other.command.start > start and other.action == "clean" and other.manager.family == family for other in run.uses
+    ):
+        return True
+    if any(
+        layers.covers(pattern, path) or layers.covers(path, pattern)
+        for one in layers.cleaned(build, index)
+        if one.simple.start > start
+        for pattern in one.paths
+        for path in paths
+    ):
+        return True
+    state = build.state(index)
+    tails = {posixpath.basename(path) for path in paths} | {
+        posixpath.basename(folder.path) for folder in (*use.manager.caches, *use.manager.mounts)
+    }
+    for command in run.commands:
+        names = {posixpath.basename(word.value or "") for word in command.simple.words[:2]}
+        if command.simple.start > start and names & {"rm", "find", "xargs"}:
+            for word in command.simple.words[1:]:
+                if layers.path_of(word, state) is None and any(tail in word.text for tail in (*tails, "cache")):
+                    return True
+    return False
 
 
 def above(build: Build, index: int, path: str) -> tuple[str, ...]:

@@ -809,6 +809,18 @@ def later(build: Build, index: int) -> Iterator[int]:
         yield from range(child.first + 1, child.last + 1)
 
 
+def deleted_later(build: Build, stage: Stage, index: int, path: str) -> bool:
+    """Whether a later RUN of the stage deletes what instruction `index` left at `path`, and did not write it itself: a clean-up that
+    comes too late, and is to move."""
+    for later_index in range(index + 1, stage.last + 1):
+        for cleaning in cleaned(build, later_index):
+            if any(covers(pattern, path) for pattern in cleaning.paths):
+                return not any(
+                    one.path == path and one.start < cleaning.simple.start for one in written(build, later_index)
+                )
+    return False
+
+
 def copied_from(build: Build, stage: Stage, paths: tuple[str, ...]) -> Veto | None:
     """Why one of `paths` in `stage` (or a stage FROM it) may be taken by a COPY --from or a mount, or None."""
     for one in (stage, *build.children(stage)):

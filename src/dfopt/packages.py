@@ -26,6 +26,7 @@ class Folder(NamedTuple):
     below: tuple[str, ...] = ()  # for each, what follows its value ("pip" behind XDG_CACHE_HOME)
     user: str = ""  # "root" or "other" where the default holds for root or for other users only
     identity: tuple[str, ...] = ()  # what a mount's id must tell apart; empty where content names the entries
+    copies: str = ""  # a glob below it for what is only a copy of what is installed or can be fetched; "": all of it
 
 
 class Cleaning(NamedTuple):
@@ -52,7 +53,7 @@ class Manager(NamedTuple):
     writes: tuple[str, ...]  # where an install puts its result below the working directory ("node_modules")
     no_cache_flags: tuple[str, ...]  # flags that switch the cache off (`--no-cache-dir`); empty where none
     no_cache_variables: tuple[str, ...]  # environment variables that do (`PIP_NO_CACHE_DIR`)
-    clean_commands: tuple[tuple[str, ...], ...]  # the words that empty the cache: ("apt-get", "clean")
+    clean_commands: tuple[tuple[str, ...], ...]  # the words that empty all caches: ("apt-get", "clean"); none: `rm -rf`
     cleanings: tuple[Cleaning, ...] = ()  # every verb that empties something, with what it empties
     refresh: str = ""  # lists are fetched by a "command" of their own, by the install "itself", "": no lists
     no_recommends_flags: tuple[str, ...] = ()  # flags that leave out recommended packages, the usual one first
@@ -177,7 +178,7 @@ class Use(NamedTuple):
     @property
     def fills_caches(self) -> bool:
         """Whether it may leave downloads behind in `manager.caches`."""
-        if self.no_cache or not self.manager.caches:
+        if self.no_cache or not self.manager.caches or (self.manager.name, self.verb) in _FETCHING_NOTHING:
             return False
         return self.action in ("install", "upgrade", "download", "build", "run", "init") or (
             self.action == "update" and self.manager.family == "apt"  # pkgcache.bin and srcpkgcache.bin
@@ -216,6 +217,9 @@ class Use(NamedTuple):
             return self.verb.startswith("env") and not self.operands
         return True
 
+
+# These build from what is there.
+_FETCHING_NOTHING = frozenset((("composer", "dump-autoload"), ("gem", "build")))
 
 _TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
 _FALSE = frozenset(("0", "false", "no", "off", "disable", "without"))
@@ -348,6 +352,10 @@ _MICROMAMBA_PACKAGES = Folder(
     identity=("architecture",),
 )
 _NPM_CACHE = Folder("{home}/.npm", ("--cache", "npm_config_cache", "NPM_CONFIG_CACHE"))
+# Beside it lie logs and the packages of `npx`; `cache clean` leaves those (built, npm 10).
+_NPM_PACKAGES = Folder(
+    "{home}/.npm/_cacache", ("--cache", "npm_config_cache", "NPM_CONFIG_CACHE"), ("_cacache", "_cacache", "_cacache")
+)
 # Yarn 1 takes /usr/local/share for root's home (its user-home-dir.js).
 _YARN_ROOT = Folder(
     "/usr/local/share/.cache/yarn", ("--cache-folder", "YARN_CACHE_FOLDER", "XDG_CACHE_HOME"), ("", "", "yarn"), "root"
@@ -398,13 +406,33 @@ _COMPOSER_XDG = Folder(
     "{home}/.cache/composer", ("COMPOSER_CACHE_DIR", "COMPOSER_HOME", "XDG_CACHE_HOME"), ("", "cache", "composer")
 )
 _GEM_CACHE = Folder(
-    "/usr/local/bundle/cache", ("GEM_HOME",), ("cache",), identity=("distribution", "language", "architecture")
+    "/usr/local/bundle/cache",
+    ("GEM_HOME",),
+    ("cache",),
+    identity=("distribution", "language", "architecture"),
+    copies="*.gem",
 )
 _GEM_SYSTEM = Folder(
-    "/usr/local/lib/ruby/gems/*/cache", ("GEM_HOME",), ("cache",), identity=("distribution", "language", "architecture")
+    "/usr/local/lib/ruby/gems/*/cache",
+    ("GEM_HOME",),
+    ("cache",),
+    identity=("distribution", "language", "architecture"),
+    copies="*.gem",
 )
 _GEM_DEBIAN = Folder(
-    "/var/lib/gems/*/cache", ("GEM_HOME",), ("cache",), identity=("distribution", "language", "architecture")
+    "/var/lib/gems/*/cache",
+    ("GEM_HOME",),
+    ("cache",),
+    identity=("distribution", "language", "architecture"),
+    copies="*.gem",
+)
+# Alpine's own Ruby.
+_GEM_ALPINE = Folder(
+    "/usr/lib/ruby/gems/*/cache",
+    ("GEM_HOME",),
+    ("cache",),
+    identity=("distribution", "language", "architecture"),
+    copies="*.gem",
 )
 _GEM_SPECS = Folder("{home}/.gem/specs", ("GEM_SPEC_CACHE",))
 _BUNDLE_CACHE = Folder("{home}/.bundle/cache", ("BUNDLE_USER_CACHE", "BUNDLE_USER_HOME"), ("", "cache"))
@@ -566,6 +594,7 @@ _ROWS = (
         frozen_variables=("UV_LOCKED", "UV_FROZEN"),
     ),
     # Poetry's `--no-cache` leaves the artifacts folder in use (poetry 2.5, installation/executor.py): it is no such flag.
+    # `cache clear` leaves that folder, too.
     _manager(
         "poetry",
         "poetry",
@@ -573,11 +602,11 @@ _ROWS = (
         manifests=("pyproject.toml", "poetry.toml"),
         locks=("poetry.lock",),
         writes=(".venv",),
-        clean_commands=(("poetry", "cache", "clear", "--all", "."),),
         cleanings=(Cleaning("cache clear", ("--all",), ("{home}/.cache/pypoetry/cache",)),),
         production_flags=("--only=main", "--without=dev", "--no-dev"),
         proof="buildable",
     ),
+    # `--clear` empties pip's cache as well (built, pipenv 2026.10).
     _manager(
         "pipenv",
         "pipenv",
@@ -585,7 +614,7 @@ _ROWS = (
         manifests=("Pipfile",),
         locks=("Pipfile.lock",),
         writes=(".venv",),
-        clean_commands=(("pipenv", "--clear"),),
+        no_cache_variables=("PIP_NO_CACHE_DIR",),
         cleanings=(Cleaning("", ("--clear",), ("{home}/.cache/pipenv",)),),
         proof="buildable",
         frozen_flags=("--deploy", "--ignore-pipfile"),
@@ -596,12 +625,13 @@ _ROWS = (
     _manager(
         "npm",
         "npm",
-        caches=(_NPM_CACHE,),
+        caches=(_NPM_PACKAGES,),
+        mounts=(_NPM_CACHE,),
         manifests=("package.json", ".npmrc"),
         locks=("package-lock.json", "npm-shrinkwrap.json"),
         writes=("node_modules",),
         clean_commands=(("npm", "cache", "clean", "--force"),),
-        cleanings=(Cleaning("cache clean", ("--force",), ("{home}/.npm",)),),
+        cleanings=(Cleaning("cache clean", ("--force",), ("{home}/.npm/_cacache",)),),
         production_flags=("--omit=dev", "--production", "--only=production", "--only=prod", "--no-dev"),
         production_variables=_NODE_PRODUCTION,
         proof="buildable",
@@ -633,7 +663,8 @@ _ROWS = (
         frozen_flags=("--frozen-lockfile", "--immutable"),
         frozen_variables=("YARN_ENABLE_IMMUTABLE_INSTALLS",),
     ),
-    # `store prune` removes what no project refers to, which is less than all: no command empties the store.
+    # The store's files are those of node_modules by hard links: in one layer they cost nothing. `store prune` takes away
+    # what is not linked, and the metadata (built, pnpm 9).
     _manager(
         "pnpm",
         "pnpm",
@@ -642,7 +673,8 @@ _ROWS = (
         manifests=("package.json", "pnpm-workspace.yaml", ".npmrc", ".pnpmfile.cjs"),
         locks=("pnpm-lock.yaml",),
         writes=("node_modules",),
-        cleanings=(Cleaning("store prune", (), ()),),
+        clean_commands=(("pnpm", "store", "prune"),),
+        cleanings=(Cleaning("store prune", (), ("{home}/.cache/pnpm",)),),
         production_flags=("--prod",),
         production_variables=_NODE_PRODUCTION,
         proof="buildable",
@@ -787,7 +819,7 @@ _ROWS = (
     _manager(
         "bundler",
         "gem",
-        caches=(_GEM_CACHE, _GEM_SYSTEM, _GEM_DEBIAN, _BUNDLE_CACHE, _GEM_SPECS),
+        caches=(_GEM_CACHE, _GEM_SYSTEM, _GEM_DEBIAN, _GEM_ALPINE, _BUNDLE_CACHE, _GEM_SPECS),
         mounts=(_GEM_CACHE, _BUNDLE_CACHE),
         sharing="locked",
         manifests=("Gemfile", "*.gemspec", ".ruby-version"),
@@ -798,15 +830,14 @@ _ROWS = (
         frozen_flags=("--frozen", "--deployment"),
         frozen_variables=("BUNDLE_FROZEN", "BUNDLE_DEPLOYMENT"),
     ),
-    # `gem cleanup` removes old versions of installed gems, not the cache.
+    # `gem cleanup` removes old versions of installed gems, `gem sources --clear-all` the indexes: neither empties the cache.
     _manager(
         "gem",
         "gem",
-        caches=(_GEM_CACHE, _GEM_SYSTEM, _GEM_DEBIAN, _GEM_SPECS),
+        caches=(_GEM_CACHE, _GEM_SYSTEM, _GEM_DEBIAN, _GEM_ALPINE, _GEM_SPECS),
         mounts=(_GEM_CACHE,),
         sharing="locked",
         manifests=("Gemfile", "gem.deps.rb"),
-        clean_commands=(("gem", "sources", "--clear-all"),),
         cleanings=(Cleaning("sources", ("--clear-all",), ("{home}/.gem/specs",)),),
     ),
 )
@@ -1320,7 +1351,7 @@ index; package: build
 run: run* --no-capture-output|--live-stream -s --cwd= -e= -a= --attach= --detach --clean-env --label= --dev
 remove|uninstall: remove --features --keep-env
 env remove: remove
-clean: clean -a|--all -i|--index-cache -p|--packages -t|--tarballs -f|--force-pkgs-dirs -l|--logfiles
+clean: clean -a|--all -i|--index-cache -p|--packages -t|--tarballs -s|--source-cache -f|--force-pkgs-dirs -l|--logfiles
     --locks --trash --force
 init: other --all --install --user --no-user --system --reverse -s= --shell= --condabin --no-condabin
 config: other --system --env --file= --show --show-sources --validate --describe --write-default --get --append=2

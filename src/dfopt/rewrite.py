@@ -253,12 +253,50 @@ def joint(build: Build, index: int) -> str:
     return last.operator if errexit else "&&"
 
 
-def append_commands(build: Build, index: int, commands: Sequence[Added], operator: str = "&&") -> Edit | None:
-    """Commands joined to the end of a RUN by `operator`, laid out as its other commands are; None where that is not exact."""
+def joint_behind(build: Build, index: int, after: int) -> str | None:
+    """The operator by which a command is put behind command `after` (an index of the script's steps) of a RUN, so that it runs where
+    that one succeeded and nothing else changes, if it does not fail itself; None where there is no such operator."""
     run = build.run(index)
-    if run is None or not can_append(build, index):
+    if run is None or run.script.opaque is not None:
         return None
-    place = run.span(run.script.steps[-1].pipeline.start, run.script.steps[-1].pipeline.end).end
+    steps = run.script.steps
+    if after + 1 == len(steps):
+        return joint(build, index) if can_append(build, index) else None
+    following = steps[after + 1]
+    if "&" in set(_kinds(run.script)) or shell_has(build, index, "f"):
+        return None
+    for command in run.commands:
+        if command.simple.start >= following.pipeline.start or _in_own_shell(command):
+            continue
+        if command.name is None or _leaves(command.simple):
+            return None
+    if STATUS.search(run.script.text[following.pipeline.start :]):
+        return None
+    if following.operator in (";", "\n"):
+        return following.operator
+    last = after + 1
+    while last < len(steps) and steps[last].operator in ("&&", "||"):
+        last += 1
+    # Where the list goes on by `||`, a failure would run what is behind it.
+    return "&&" if all(step.operator == "&&" for step in steps[after + 1 : last]) else None
+
+
+def append_commands(
+    build: Build,
+    index: int,
+    commands: Sequence[Added],
+    operator: str = "&&",
+    after: int | None = None,
+) -> Edit | None:
+    """Commands joined to the end of a RUN by `operator`, laid out as its other commands are; None where that is not exact.
+
+    With `after` they are put behind that command (an index of the script's steps), by the operator that `joint_behind` gives.
+    """
+    run = build.run(index)
+    if run is None or (after is None and not can_append(build, index)):
+        return None
+    step = run.script.steps[-1 if after is None else after]
+    place = run.span(step.pipeline.start, step.pipeline.end).end
     source = build.syntax.source
     newline = source.newline if not run.heredoc else "\n"
     escape = "\\" if run.heredoc else build.syntax.escape
@@ -270,6 +308,8 @@ def append_commands(build: Build, index: int, commands: Sequence[Added], operato
         text = source.line_text(line)
         indent = text[: len(text) - len(text.lstrip(" \t"))]
         end = source.line_starts[line - 1] + len(text)
+        if after is not None and run.span(*_extent(run, after + 1)).start < end:
+            return None
         added_lines = [indent + one for added in commands for one in (*added.comments, added.text)]
         return Edit(Span(end, end), "".join("\n" + one for one in added_lines))
     gap = "" if operator == ";" else " "
@@ -300,6 +340,13 @@ def append_commands(build: Build, index: int, commands: Sequence[Added], operato
         else:
             pieces.append(f"{gap}{operator} {escape}{newline}{above}{indent}{added.text}")
     return Edit(Span(place, place), "".join(pieces))
+
+
+def _extent(run: Run, step: int) -> tuple[int, int]:
+    """The place of a step's pipeline in the script's text; its end where there is no such step."""
+    if step >= len(run.script.steps):
+        return len(run.script.text), len(run.script.text)
+    return run.script.steps[step].pipeline.start, run.script.steps[step].pipeline.end
 
 
 def insert_commands(build: Build, index: int, before: int, commands: Sequence[str], operator: str = "&&") -> Edit:
