@@ -13,6 +13,8 @@ from dfopt.rule import (
     AddsFlag,
     AddsMount,
     AddsWord,
+    ChangesConfig,
+    ChangesDirective,
     DropsCommand,
     DropsStep,
     Effect,
@@ -299,6 +301,46 @@ def test_a_flag_comes_in_as_declared(declared: str, made: str, good: bool) -> No
     result = fix(Source(TEXT), [replacing(old, new, AddsFlag(copy, declared))])
     assert (result.source.text == TEXT.replace(old, new)) == good or (not made and not good)
     assert bool(result.faults) == (not good)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect", "good"),
+    [
+        ("ENV A=1 B=2", "ENV B=2", ChangesConfig(0, "Env.A", "1", None), True),
+        ("ENV A=1 B=2", "ENV A=1", ChangesConfig(0, "Env.B", "2", None), True),
+        ("ENV A=1 B=2", "ENV A=3 B=2", ChangesConfig(0, "Env.A", "1", "3"), True),
+        ("ENV A=1 B=2", "ENV B=2", ChangesConfig(0, "Env.A", "2", None), False),
+        ("ENV A=1 B=2", "ENV B=2", ChangesConfig(0, "Env.B", "2", None), False),
+        ("ENV A=1 B=2", "ENV B=2", ChangesConfig(1, "Env.A", "1", None), False),
+        ("ENV A=1 B=2", "ENV A=1 B=2 C=3", ChangesConfig(0, "Env.C", None, "3"), False),
+        ("ENV A=1 B=2\n", "", ChangesConfig(0, "Env.A", "1", None), False),
+    ],
+)
+def test_a_variable_changes_as_declared(old: str, new: str, effect: Effect, good: bool) -> None:
+    result = fix(Source(TEXT), [replacing(old, new, effect)])
+    assert bool(result.applied) is good and bool(result.faults) is not good
+
+
+@pytest.mark.parametrize(
+    ("declared", "good"),
+    [
+        (ChangesDirective("syntax", "docker/dockerfile:1", "docker/dockerfile:2"), True),
+        (ChangesDirective("syntax", "docker/dockerfile:1", "docker/dockerfile:3"), False),
+        (ChangesDirective("syntax", "docker/dockerfile:2", "docker/dockerfile:2"), False),
+        (ChangesDirective("syntax", "docker/dockerfile:1", None), False),
+    ],
+)
+def test_a_directive_changes_as_declared(declared: Effect, good: bool) -> None:
+    made = replacing("docker/dockerfile:1", "docker/dockerfile:2", declared)
+    assert bool(fix(Source(TEXT), [made]).applied) is good
+
+
+def test_the_last_variable_takes_its_instruction_along() -> None:
+    text = "FROM a\nENV A=1\nRUN first\nENV B=1\nRUN second\n"
+    gone = ChangesConfig(0, "Env.A", "1", None)
+    assert fix(Source(text), [replacing("ENV A=1\n", "", gone)]).applied
+    moved = replacing("ENV A=1\nRUN first\nENV B=1\n", "ENV B=1\nRUN first\n", gone)
+    assert fix(Source(text), [moved]).faults
 
 
 def test_a_run_without_a_command_stays_a_step() -> None:

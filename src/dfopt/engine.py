@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from dfopt.build import Build
-from dfopt.rule import Diagnostic, Effect, Finding, Fix, Given, Rule, Saving
+from dfopt.rule import ChangesDirective, Diagnostic, Effect, Finding, Fix, Given, Rule, Saving
 from dfopt.source import Source, Span, apply_edits
 from dfopt.startup import NamedTuple, pattern
 from dfopt.syntax import Instruction, Problem, Syntax, parse
@@ -385,7 +385,12 @@ def _broken_promise(build: Build, fixes: list[Fix], after: Source, given: Given)
         return f"BuildKit would refuse the result: {problem.message}"
     if len(syntax.problems) > len(build.syntax.problems):
         return f"the result has a new fault: {syntax.problems[-1].message}"
+    # What a directive says is compared with the normal forms.
+    declared = {effect.name for one in fixes for effect in one.effects if isinstance(effect, ChangesDirective)}
     lost = _comments(build.syntax)
+    for directive in build.syntax.directives:
+        if directive.name in declared:
+            lost.remove(build.syntax.source.text[slice(*directive.span)].strip())
     for comment in _comments(syntax):
         if comment in lost:
             lost.remove(comment)

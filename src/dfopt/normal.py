@@ -446,7 +446,36 @@ def _changes_directive(form: Form, effect: ChangesDirective) -> None:
 
 
 def _changes_config(form: Form, effect: ChangesConfig) -> None:
-    raise Broken(f"a change of `{effect.key}` is declared, which no rule can do yet")
+    """A variable of ENV gets another value, or goes: the one place in the stage that sets it, and the instruction with its last."""
+    kind, _, name = effect.key.partition(".")
+    if kind != "Env" or effect.old is None:
+        raise Broken(f"a change of `{effect.key}` is declared, which no rule can do yet")
+    stage = next((stage for stage in form.stages if stage.index == effect.stage), None)
+    trace = stage.trace if stage is not None else []
+    # An ENV's arguments are name, value and what stands between, for each variable.
+    places = [
+        (at, word)
+        for at, entry in enumerate(trace)
+        if entry[0] == "ENV"
+        for word in range(2, len(entry), 3)
+        if entry[word] == name
+    ]
+    if stage is None or len(places) != 1:
+        raise Broken(f"`{name}` is not set in one place of the stage")
+    at, word = places[0]
+    entry = trace[at]
+    if entry[word + 1] != effect.old:
+        raise Broken(f"`{name}` is not `{effect.old}`")
+    if effect.new is not None:
+        trace[at] = (*entry[: word + 1], effect.new, *entry[word + 2 :])
+    elif len(entry) > 5:
+        trace[at] = (*entry[:word], *entry[word + 3 :])
+    else:
+        # What stands behind it sees one of the things that make its state less.
+        before = sum(other[0] in _STATE for other in trace[:at])
+        del trace[at]
+        for step in stage.steps:
+            step.prefix -= step.prefix > before
 
 
 _ACTIONS: dict[type, Callable[..., None]] = {

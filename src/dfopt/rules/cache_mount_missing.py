@@ -8,7 +8,7 @@ from itertools import pairwise
 from dfopt import bases, caches, layers, policy, rewrite
 from dfopt.build import Build, Run, Stage, once
 from dfopt.packages import Folder, Use
-from dfopt.rule import Adds, AddsCommand, AddsMount, Effect, Finding, Fix, Given, Removes, Saving
+from dfopt.rule import Adds, AddsCommand, AddsMount, ChangesDirective, Effect, Finding, Fix, Given, Removes, Saving
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
 
@@ -42,6 +42,10 @@ _KEPT = Folder("/var/cache/apt/kept", identity=("distribution", "architecture"))
 
 # Without a base image that is known nothing says where these keep their files.
 _BY_BASE = frozenset(("apt", "dnf", "zypper", "go", "cargo", "gem", "conda"))
+
+# What a syntax line names that is too old for mounts, and what takes its place.
+_OLD_FRONTEND = pattern(r"(?:docker\.io/)?docker/dockerfile:1\.[01](?:\.\d+)?")
+_FRONTEND = "docker/dockerfile:1"
 
 _SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
 
@@ -97,7 +101,10 @@ def _group(build: Build, stage: Stage, group: list[tuple[int, Run, Use]], pendin
         return
     refusal, agree, members = _members(build, stage, lacking)
     if not refusal and not policy.has_mounts(build):
-        refusal = f"the frontend `{policy.frontend(build)}` has no mounts"
+        old = policy.frontend(build)
+        agree = f"the frontend `{old}` has no mounts, so the syntax line names `{_FRONTEND}`"
+        if not _OLD_FRONTEND.fullmatch(old):
+            refusal = f"the frontend `{old}` has no mounts"
     if not refusal:
         refusal, other = _why_not(build, stage, family, members, group)
         agree = agree or other
@@ -446,11 +453,18 @@ def _fix(build: Build, stage: Stage, family: str, members: list[_Member], agree:
         if added is not None:
             edits.append(added[0])
             effects += added[1]
+    if not policy.has_mounts(build):
+        for directive in build.syntax.directives:
+            if directive.name == "syntax":
+                edits.append(Edit(directive.value_span, _FRONTEND))
+                effects.append(ChangesDirective("syntax", directive.value, _FRONTEND))
     edits.sort()
     if any(one.span.end > two.span.start for one, two in pairwise(edits)):
         return None, "what contradicts the mount cannot be taken out in one go"
     images = (stage, *build.children(stage))
-    gone = tuple(pattern for path in removed for pattern in (path, path + "/**"))
+    # A folder of the mount's own was never in the image.
+    kept = {path: None for path in removed if path != _KEPT.path}
+    gone = tuple(pattern for path in kept for pattern in (path, path + "/**"))
     for image in images:
         # BuildKit takes the places that it makes for mounts away again, with the folders above that it made (tried).
         effects.append(Removes((*made, *gone), image.index))
