@@ -177,7 +177,7 @@ def _plan(
     settings = configuration(os.fsdecode(config) if config is not None else None, isolated or given.path is None)
     path = given.path or given.source.name
     chosen = settings(os.path.dirname(path))
-    return placed(plan(chosen, path), chosen, wishes, given.path)
+    return placed(plan(chosen, path), chosen, wishes, given.path, {})
 
 
 def _strings(key: str, value: Iterable[str]) -> tuple[str, ...]:

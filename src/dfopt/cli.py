@@ -327,10 +327,11 @@ def run(arguments: Arguments) -> int:
         color=values["output"] is None and _colored(values["color"], stream),
     )
     tally = _Tally()
+    known: dict[object, object] = {}
     results = _work(
         arguments,
         job,
-        lambda config, path, on_disk: placed(plan(config, path), config, wishes, path if on_disk else None),
+        lambda config, path, on_disk: placed(plan(config, path), config, wishes, path if on_disk else None, known),
         settings,
         tally,
     )

@@ -11,10 +11,14 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from dfopt.build import Build, mount_options, once
-from dfopt.rule import Given
-from dfopt.startup import NamedTuple
+from dfopt.rule import Given, Place
+from dfopt.startup import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class BadPattern(ValueError):
@@ -267,13 +271,10 @@ class Ignore:
 
 
 class Entry(NamedTuple):
-    """Something in the context: its path below the root, `file`, `folder`, `link` or `other`, its size in bytes (0 for folders), and
-    its permission bits."""
+    """Something in the context: its path below the root, and what it is: `file`, `folder`, `link` or `other`."""
 
     path: str
     kind: str
-    size: int
-    mode: int
 
 
 class Context:
@@ -282,12 +283,16 @@ class Context:
     Paths are below the root, in the form `a/b`; `.` and "" are the root itself. What the ignore file hides is not there.
     """
 
-    __slots__ = ("root", "ignore", "_entries")
+    __slots__ = ("root", "ignore", "answers", "_entries", "_known")
 
-    def __init__(self, root: str, ignore: Ignore) -> None:
+    def __init__(self, root: str, ignore: Ignore, same: "Context | None" = None) -> None:
+        """`same` is a context of the same root, whose knowledge of what lies there is shared. `answers` is for those who ask
+        much of a context, to keep what they found."""
         self.root = root
         self.ignore = ignore
-        self._entries: dict[str, tuple[Entry, ...]] = {}
+        self.answers: dict[object, Any] = {}
+        self._entries: dict[str, tuple[Entry, ...]] = {} if same is None else same._entries
+        self._known: dict[str, Entry | None] = {} if same is None else same._known
 
     def inside(self, folder: str) -> tuple[Entry, ...]:
         """What lies in a folder, the hidden entries too, by name; nothing where it is no folder or cannot be read."""
@@ -300,13 +305,7 @@ class Context:
         try:
             with os.scandir(os.path.join(self.root, folder)) as found:
                 for one in found:
-                    try:
-                        status = one.stat(follow_symlinks=False)
-                    except OSError:
-                        continue
-                    kind = _KINDS.get(stat.S_IFMT(status.st_mode), "other")
-                    size = status.st_size if kind in ("file", "link") else 0
-                    yield Entry(posixpath.join(folder, one.name), kind, size, stat.S_IMODE(status.st_mode))
+                    yield Entry(posixpath.join(folder, one.name), _kind_of(one))
         except OSError:
             return
 
@@ -314,13 +313,28 @@ class Context:
         """What a path names, hidden or not; None where there is nothing, or a folder above it is a link."""
         path = normal(path)
         if not path:
-            return Entry("", "folder", 0, 0o755)
-        if path.startswith("../"):
-            return None
-        folder, _, _ = path.rpartition("/")
-        if folder and (above := self.entry(folder)) is not None and above.kind != "folder":
-            return None
-        return next((one for one in self.inside(folder) if one.path == path), None)
+            return Entry("", "folder")
+        if path not in self._known:
+            folder, _, _ = path.rpartition("/")
+            above = self.entry(folder) if folder else None
+            if above is not None and above.kind != "folder" or (folder and above is None):
+                self._known[path] = None
+            else:
+                try:
+                    mode = os.lstat(os.path.join(self.root, path)).st_mode
+                    self._known[path] = Entry(path, _KINDS.get(stat.S_IFMT(mode), "other"))
+                except (OSError, ValueError):
+                    self._known[path] = None
+        return self._known[path]
+
+    def size(self, one: Entry) -> int:
+        """The bytes of a file, 0 for anything else."""
+        if one.kind != "file":
+            return 0
+        try:
+            return os.lstat(os.path.join(self.root, one.path)).st_size
+        except OSError:
+            return 0
 
     def has(self, path: str) -> bool:
         """Whether a build finds a path: it is there, and it or something in it is not hidden."""
@@ -345,18 +359,18 @@ class Context:
             elif not out:
                 yield one
 
-    def matching(self, source: str) -> tuple[str, ...]:
-        """The paths that a source of COPY names, itself where it is no pattern and there. Source: Go's filepath.Match."""
+    def matching(self, source: str, hidden: bool = False) -> tuple[str, ...]:
+        """The paths that a source of COPY names, itself where it is no pattern and there; with `hidden` those kept out as well.
+        Source: Go's filepath.Match."""
         source = normal(source)
         if not set(source) & set("*?[\\"):
-            return (source,) if self.has(source) else ()
+            there = self.entry(source) is not None if hidden else self.has(source)
+            return (source,) if there else ()
         parts = source.split("/")
         found = [""]
         for part in parts:
-            try:
-                _well_formed(part)
-                wanted = re.compile(_translate(_component(part)), re.DOTALL)
-            except (BadPattern, re.error):
+            wanted = _component(part)
+            if wanted is None:
                 return ()
             found = [
                 one.path
@@ -364,12 +378,12 @@ class Context:
                 for one in self.inside(folder)
                 if wanted.fullmatch(one.path.rpartition("/")[2])
             ]
-        return tuple(path for path in found if self.has(path))
+        return tuple(path for path in found if hidden or self.has(path))
 
     def text(self, path: str, limit: int = 1 << 20) -> str | None:
         """The text of a file that a build finds; None where it is none, is larger than `limit` bytes, or cannot be read."""
         found = self.entry(path)
-        if found is None or found.kind != "file" or found.size > limit or self.ignore.hides(found.path):
+        if found is None or found.kind != "file" or self.size(found) > limit or self.ignore.hides(found.path):
             return None
         try:
             with open(os.path.join(self.root, found.path), "rb") as file:
@@ -378,11 +392,21 @@ class Context:
             return None
 
 
+def _kind_of(one: "os.DirEntry[str]") -> str:
+    """What a folder's entry is; this asks the system for most file systems' entries no more than the folder itself did."""
+    if one.is_symlink():
+        return "link"
+    if one.is_dir(follow_symlinks=False):
+        return "folder"
+    return "file" if one.is_file(follow_symlinks=False) else "other"
+
+
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
 
 
-def _component(part: str) -> str:
-    """A name with wildcards as an expression: unlike in an ignore file `**` is `*` twice."""
+@cache
+def _component(part: str) -> re.Pattern[str] | None:
+    """A name with wildcards as an expression, None where it is no pattern: unlike in an ignore file `**` is `*` twice."""
 
     def spelled(hit: re.Match[str]) -> str:
         text = hit[0]
@@ -390,7 +414,12 @@ def _component(part: str) -> str:
             return text[1]
         return _WILD.get(text, text)
 
-    return re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]|[*?.+()|{}$^]", spelled, part, flags=re.DOTALL)
+    try:
+        _well_formed(part)
+        text = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]|[*?.+()|{}$^]", spelled, part, flags=re.DOTALL)
+        return re.compile(_translate(text), re.DOTALL)
+    except (BadPattern, re.error):
+        return None
 
 
 _WILD = {"*": "[^/]*", "?": "[^/]", **{character: "\\" + character for character in ".+()|{}$^"}}
@@ -433,7 +462,7 @@ def root_of(build: Build, given: Given, evidence: Iterable[tuple[str, ...]] = ()
         return place.root
     sources = _sources(build)
     for folder in _above(os.path.abspath(place.dockerfile)):
-        bare = place.known.setdefault("bare " + folder, Context(folder, Ignore()))
+        bare = _bare(place, folder)
         if all(bare.entry(source) is not None for source in sources) and all(
             any(bare.matching(name) for name in names) for names in evidence
         ):
@@ -443,13 +472,20 @@ def root_of(build: Build, given: Given, evidence: Iterable[tuple[str, ...]] = ()
 
 def _opened(given: Given, root: str) -> Context | None:
     assert given.place is not None, "asked for a file that lies somewhere"
-    known = given.place.known
-    if root not in known:
+    known, key = given.place.known, (root, given.place.dockerfile)
+    if key not in known:
         try:
-            known[root] = open_context(root, given.place.dockerfile)
+            opened = open_context(root, given.place.dockerfile)
+            known[key] = Context(root, opened.ignore, _bare(given.place, root))
         except (BadPattern, OSError):
-            known[root] = None
-    found: Context | None = known[root]
+            known[key] = None
+    found: Context | None = known[key]
+    return found
+
+
+def _bare(place: Place, root: str) -> Context:
+    """A folder as a context without an ignore file."""
+    found: Context = place.known.setdefault(root, Context(root, Ignore()))
     return found
 
 

@@ -106,7 +106,7 @@ def propose(place: Context, builds: Sequence[tuple[str, Build]]) -> Proposal:
         tuple(left),
         tuple(_notes(place, everything, kept, used)),
         (len(seen), len(kept)),
-        (sum(one.size for one in seen), sum(one.size for one in kept)),
+        (sum(map(place.size, seen)), sum(map(place.size, kept))),
     )  # fmt: skip
 
 
@@ -227,10 +227,8 @@ def _notes(place: Context, everything: list[Entry], kept: list[Entry], used: lis
             why = _leads(place, entry)
             if why:
                 yield Note(0, f"`{entry.path}` is a link {why}")
-        elif entry.size >= unwanted.LARGE:
-            yield Note(
-                0, f"`{entry.path}` has {entry.size / 1e6:,.0f} MB -> keep it out where the image does not need it"
-            )
+        elif (size := place.size(entry)) >= unwanted.LARGE:
+            yield Note(0, f"`{entry.path}` has {size / 1e6:,.0f} MB -> keep it out where the image does not need it")
 
 
 def _down_to(path: str, name: str) -> str:

@@ -48,14 +48,15 @@ def select(entries: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rul
         raise UnknownRule(*error.args) from None
 
 
-def placed(plan: Plan, settings: Config, wishes: Wishes, path: str | None) -> Plan:
-    """The plan for a file that lies at `path` (None: nowhere), whose build context can be looked for."""
+def placed(plan: Plan, settings: Config, wishes: Wishes, path: str | None, known: dict[object, object]) -> Plan:
+    """The plan for a file that lies at `path` (None: nowhere), whose build context can be looked for; `known` is shared by the files of
+    a run, so that a folder is read once."""
     root = wishes.context
     if root is None and settings.context is not None:
         root = os.path.join(settings.folder, settings.context)
     if path is None and root is None:
         return plan
-    return plan._replace(given=plan.given._replace(place=Place(path or "", root)))
+    return plan._replace(given=plan.given._replace(place=Place(path or "", root, known)))
 
 
 def planner(wishes: Wishes) -> Callable[[Config, str], Plan]:

@@ -20,14 +20,14 @@ SEVERITIES = ("error", "warning", "info", "off")
 
 class Place:
     """Where a Dockerfile lies, for rules that look at its build context (`context.of`): its path, and the root of the context where
-    that was told. `known` keeps what was read for as long as this file is worked on."""
+    that was told. `known` keeps what was read, for as long as a run of dfopt goes."""
 
     __slots__ = ("dockerfile", "root", "known")
 
-    def __init__(self, dockerfile: str, root: str | None = None) -> None:
+    def __init__(self, dockerfile: str, root: str | None = None, known: dict[object, Any] | None = None) -> None:
         self.dockerfile = dockerfile
         self.root = root
-        self.known: dict[str, Any] = {}
+        self.known: dict[object, Any] = {} if known is None else known
 
 
 class Given(NamedTuple):

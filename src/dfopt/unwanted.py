@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from dfopt import context
 from dfopt.build import Build
-from dfopt.context import Context, Entry, Ignore, Pattern
+from dfopt.context import Context, Entry, Pattern
 from dfopt.startup import NamedTuple
 
 
@@ -112,7 +113,6 @@ class Stray(NamedTuple):
 
 def rows(place: Context, build: Build) -> tuple[tuple[Unwanted, Pattern], ...]:
     """The rows that are of use for a project and a Dockerfile of it, each with its pattern as it is matched."""
-    bare = Context(place.root, Ignore())
     builders = {
         use.manager.family
         for index, instruction in enumerate(build.instructions)
@@ -120,22 +120,40 @@ def rows(place: Context, build: Build) -> tuple[tuple[Unwanted, Pattern], ...]:
         for use in run.uses
         if use.action in ("build", "run", "install", "download")
     }
+    if "markers" not in place.answers:
+        asked = {row.markers for row in ROWS if row.markers}
+        place.answers["markers"] = {
+            markers for markers in asked if any(place.matching(marker, hidden=True) for marker in markers)
+        }
+    marked = place.answers["markers"]
     return tuple(
-        (row, context.read_patterns(row.pattern)[0])
-        for row in ROWS
-        if not (row.markers and not any(bare.matching(marker) for marker in row.markers))
-        and not (row.builders and not builders & set(row.builders))
+        (row, pattern)
+        for row, pattern in _read_rows()
+        if (not row.markers or row.markers in marked) and (not row.builders or builders & set(row.builders))
     )
+
+
+@cache
+def _read_rows() -> tuple[tuple[Unwanted, Pattern], ...]:
+    return tuple((row, context.read_patterns(row.pattern)[0]) for row in ROWS)
 
 
 # How many entries of a context are looked at, so that a check stays quick: what is unwanted lies high up in the tree.
 _LOOKS = 20_000
 
 
-def strays(place: Context, build: Build, folder: str = "") -> Iterator[Stray]:
+def strays(place: Context, build: Build, folder: str = "") -> tuple[Stray, ...]:
     """What is unwanted below a folder and not kept out, each topmost entry once; secrets are private keys too."""
-    chosen = [(row, pattern) for row, pattern in rows(place, build) if not pattern.exception]
-    excepted = [pattern for _, pattern in rows(place, build) if pattern.exception]
+    useful = rows(place, build)
+    if (folder, useful) not in place.answers:
+        place.answers[folder, useful] = tuple(_strays(place, useful, folder))
+    found: tuple[Stray, ...] = place.answers[folder, useful]
+    return found
+
+
+def _strays(place: Context, useful: tuple[tuple[Unwanted, Pattern], ...], folder: str) -> Iterator[Stray]:
+    chosen = [(row, pattern) for row, pattern in useful if not pattern.exception]
+    excepted = [pattern for _, pattern in useful if pattern.exception]
     pending = [folder]
     looks = 0
     while pending and looks < _LOOKS:
@@ -160,9 +178,9 @@ PRIVATE_KEY = Unwanted("", "secrets")
 def is_private_key(place: Context, one: Entry) -> bool:
     """Whether a file is a private key, by its name and its first lines (RFC 7468: "PRIVATE KEY-----")."""
     name = one.path.rpartition("/")[2]
-    if one.kind != "file" or one.size > 100_000 or not _KEY_NAME.search(name):
+    if one.kind != "file" or not _KEY_NAME.search(name):
         return False
-    return "PRIVATE KEY-----" in (place.text(one.path) or "")
+    return "PRIVATE KEY-----" in (place.text(one.path, 100_000) or "")
 
 
 _KEY_NAME = re.compile(r"\.(?:pem|key|ppk)$|^id_[a-z0-9]+$|_rsa$")
@@ -174,7 +192,7 @@ def size_of(place: Context, one: Entry) -> int | None:
     for count, inner in enumerate(place.walk(one.path) if one.kind == "folder" else (one,)):
         if count >= _LOOKS:
             return None
-        total += inner.size
+        total += place.size(inner)
     return total
 
 
