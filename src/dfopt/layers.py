@@ -1,5 +1,6 @@
 """What each RUN, COPY and ADD leaves in its layer, what cleans it, and which later step may read or write a path."""
 
+import itertools
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +15,8 @@ from dfopt.startup import NamedTuple, pattern
 
 class Brought(NamedTuple):
     """Something that `instruction` (an index) leaves in its layer: `path` (absolute, a folder or a file; a glob for several) of a
-    `kind`: `lists`, `cache`, `download`, `copy`. `start` and `end` are the place in the RUN's script of the command that
+    `kind`: `lists`, `cache`, `download`, `clone` (of a git repository), `history` (its `.git`), `unpacked` (an archive's contents),
+    `copy`. `start` and `end` are the place in the RUN's script of the command that
     wrote it (0, 0 for COPY and ADD); `use` is that command where a package manager wrote it."""
 
     instruction: int
@@ -389,6 +391,10 @@ def written(build: Build, index: int) -> list[Brought]:
                 Brought(index, "download", path, simple.start, simple.end, None)
                 for path in _downloads(simple, state, run)
             ]
+            found += [
+                Brought(index, kind, path, simple.start, simple.end, None)
+                for kind, path in _unfolded(simple, state, None if moves(run) else state.workdir)
+            ]
     return found
 
 
@@ -439,6 +445,11 @@ def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
         return
     flags = {"curl": ("-o", "--output"), "wget": ("-O", "--output-document")}[name]
     moved = moves(run)
+    if any(
+        re.match(r"-\w*P|--directory-prefix|--output-dir|--cut-dirs|-\w*[xr]\b|--recursive", word.text)
+        for word in words[1:]
+    ):
+        return
 
     def absolute(word: Word) -> str | None:
         path = path_of(word, state)
@@ -475,6 +486,63 @@ def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
             path = absolute(redirection.target)
             if path is not None and not path.startswith("/dev/"):
                 yield path
+
+
+# Options of `git clone` that take their value from the next word, and those that have none (git-clone(1)).
+_CLONE_VALUES = frozenset(
+    "-b --branch --depth -o --origin -c --config -u --upload-pack --reference --reference-if-able --separate-git-dir -j --jobs --filter"
+    " --template --server-option --shallow-since --shallow-exclude --revision --bundle-uri".split()
+)
+_CLONE_FLAGS = frozenset(
+    "-q --quiet -v --verbose --progress -n --no-checkout --recursive --recurse-submodules --single-branch --no-single-branch"
+    " --no-tags --tags --shallow-submodules --no-shallow-submodules --remote-submodules --no-remote-submodules --sparse --dissociate -l"
+    " --local --no-hardlinks -s --shared --reject-shallow --no-reject-shallow".split()
+)
+
+
+def _unfolded(simple: Simple, state: State, folder: str | None) -> Iterator[tuple[str, str]]:
+    """The folders that `git clone`, `tar -C` and `unzip -d` fill, where known, with their kind; `folder` is where they run."""
+    words = simple.words
+    name = words[0].value if words else None
+    if name == "git":
+        place = _cloned(words, state, folder)
+        if place is not None and place != "/":
+            # The last one is spoken of where both go.
+            yield "history", f"{place}/.git"
+            yield "clone", place
+    elif name in ("tar", "unzip"):
+        for word, value in itertools.pairwise(words):
+            if word.value in (("-C", "--directory") if name == "tar" else ("-d",)):
+                place = path_of(value, state, folder)
+                if place is not None and place.count("/") > 1:
+                    yield "unpacked", place
+
+
+def _cloned(words: tuple[Word, ...], state: State, folder: str | None) -> str | None:
+    """The folder that a `git clone` makes; None where that is not known, or it is no clone."""
+    if len(words) < 3 or words[1].value != "clone":
+        return None
+    operands: list[Word] = []
+    rest = list(words[2:])
+    while rest:
+        word = rest.pop(0)
+        if not word.text.startswith("-"):
+            operands.append(word)
+        elif word.value in _CLONE_VALUES:
+            if not rest:
+                return None
+            rest.pop(0)
+        elif word.value not in _CLONE_FLAGS and not (word.value or word.text).startswith(
+            tuple(f"{option}=" for option in (*_CLONE_VALUES, "--recurse-submodules") if option.startswith("--"))
+        ):
+            return None
+    if len(operands) == 2:
+        return path_of(operands[1], state, folder)
+    address = operands[0].value if len(operands) == 1 else None
+    if address is None or folder is None:
+        return None
+    name = posixpath.basename(address.rstrip("/").removesuffix("/.git").removesuffix(".git"))
+    return posixpath.join(folder, name) if name and ":" not in name else None
 
 
 @once
@@ -542,16 +610,42 @@ def _cleaning(
             )
         )
         return tuple(path for path in paths if path is not None), exact and bool(paths), tuple(operands)
-    if name == "find" and any(word.value == "-delete" for word in words):
-        tops = []
-        for word in words[1:]:
-            if word.text.startswith(("-", "(", "!", "\\")):
-                break
-            path = path_of(word, state, folder)
-            if path is not None:
-                tops.append(path + "/*")
-        return tuple(tops), False, ()
+    if name == "find":
+        return _found_and_deleted(words, state, folder)
     return None
+
+
+def _found_and_deleted(
+    words: tuple[Word, ...], state: State, folder: str | None
+) -> tuple[tuple[str, ...], bool, tuple[Word, ...]] | None:
+    """What a `find` deletes, be it by `-delete` or `-exec rm`: all below its folders that has a name, or everything. Where it asks
+    for more than name and type, that is not known."""
+    values = [word.value if word.value is not None else word.text for word in words]
+    tops: list[str | None] = []
+    rest = list(zip(words[1:], values[1:]))
+    while rest and not rest[0][1].startswith(("-", "(", "!", "\\")):
+        tops.append(path_of(rest.pop(0)[0], state, folder))
+    names: list[str] = []
+    deletes = False
+    while rest:
+        value = rest.pop(0)[1]
+        if value in ("-type", "-mindepth", "-maxdepth") and rest:
+            rest.pop(0)
+        elif value in ("-name", "-iname") and rest:
+            names.append(rest.pop(0)[1])
+        elif value in ("-exec", "-execdir") and rest and rest[0][1] in ("rm", "/bin/rm"):
+            deletes = True
+            while rest and rest[0][1] not in (";", "\\;", "+"):
+                rest.pop(0)
+            del rest[:1]
+        elif value == "-delete":
+            deletes = True
+        elif value not in ("-depth", "-xdev", "-mount", "-follow"):
+            return None
+    if not deletes or len(names) > 1:
+        return None
+    known = tuple(f"{top.rstrip('/')}/{names[0] if names else '*'}" for top in tops if top is not None)
+    return known, False, ()
 
 
 # --------------------------------------------------------------------------------------------- what reads and writes

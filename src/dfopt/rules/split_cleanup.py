@@ -4,16 +4,74 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import binding, layers, merging, policy, rewrite
+from dfopt import binding, caches, installed, layers, merging, policy, rewrite
 from dfopt.build import Build, Command, Run, Stage, once
+from dfopt.installed import Removed
 from dfopt.layers import Brought, Cleaning
-from dfopt.rule import AddsCommand, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, Related
+from dfopt.rule import AddsCommand, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, Related, Saving
 from dfopt.source import Edit
 
-_WHAT = {"lists": "package lists", "cache": "package cache", "download": "download", "copy": "files"}
+_WHAT = {
+    "lists": "package lists",
+    "cache": "package cache",
+    "download": "download",
+    "clone": "clone",
+    "history": "history of the clone",
+    "unpacked": "unpacked archive",
+    "copy": "files",
+}
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
+    yield from _files(build, given)
+    for stage in build.stages:
+        for removed in installed.removed(build, stage) if build.is_shipped(stage) else ():
+            yield _packages(build, stage, removed)
+
+
+def _packages(build: Build, stage: Stage, removed: Removed) -> Finding:
+    """Packages that a RUN installs and a later one removes: between the two they are in use, so that only one RUN of all helps."""
+    run, origins = build.run(removed.instruction), removed.origins
+    assert run is not None, "packages are removed by a RUN that is read"
+    keywords = [build.instructions[origin].keyword_span for origin in origins]
+    lines = [build.syntax.source.line_of(span.start) for span in keywords]
+    names = ", ".join(f"`{name}`" if name != installed.DEVELOPMENT else name for name in removed.names[:3])
+    names += f" and {len(removed.names) - 3} more" if len(removed.names) > 3 else ""
+    layer = (
+        f"the layer of line {lines[0]} keeps"
+        if len(lines) == 1
+        else f"the layers of lines {', '.join(map(str, lines))} keep"
+    )
+    label = caches.label(removed.use)
+    message = f"`{label}` is too late: {layer} {names} -> install, use and remove them in one RUN"
+    related = tuple(Related(span, "they are installed here") for span in keywords)
+    saves = Saving("the packages that are removed too late")
+    fix, refusal = None, ""
+    for origin in origins:
+        fix, why = _one(build, stage, origin, removed.instruction)
+        refusal = refusal or why
+        if fix is not None:
+            break
+    return Finding(caches.span_of(run, removed.use), message, fix, saves, related, "" if fix is not None else refusal)
+
+
+def _one(build: Build, stage: Stage, first: int, last: int) -> tuple[Fix | None, str]:
+    """All RUNs from `first` to `last` as one, or why not."""
+    if first < stage.first:
+        return None, "they were installed in another stage, which others may use"
+    if rewrite.merges_suppression(build, first, last):
+        return None, "a comment switches a check off for an instruction that would go"
+    merged = merging.merge(build, first, last)
+    if merged.refusal:
+        return None, merged.refusal
+    agreed = merging.may_stay_running(build, first, last)
+    line = build.syntax.source.line_of(build.instructions[first].keyword_span.start)
+    because = f"to agree: {agreed}" if agreed else f"the image's files stay the same: {merged.because}"
+    title = f"merge {last - first + 1} RUNs from line {line} on"
+    return Fix(title, merged.edits, not agreed, because, (*merged.effects, Layers(stage.index, first - last))), ""
+
+
+def _files(build: Build, given: Given) -> Iterator[Finding]:
     left: dict[int, list[Brought]] = {}
     for stage in build.stages:
         kept = list(left.get(stage.base.stage, ())) if stage.base.stage is not None else []
@@ -75,9 +133,10 @@ def _finding(
         bound, refusal = binding.mounted(build, stage, origin.instruction, index, all_of_it)
         return Finding(span, message, bound, saves, related, refusal)
     message = f"`{command}` is too late: the layer of line {line} keeps the {what} -> delete {'it' if origin.kind == 'cache' else 'them'} in the same RUN"
-    if what == "download":
+    if origin.kind in ("download", "clone", "history", "unpacked"):
+        kept = "file" if origin.kind == "download" else what
         message = (
-            f"`{command}` is too late: the layer of line {line} keeps the file -> fetch, use and delete it in one RUN"
+            f"`{command}` is too late: the layer of line {line} keeps the {kept} -> fetch, use and delete it in one RUN"
         )
     fix, refusal = _fix(build, stage, origin.instruction, index, cleaning)
     return Finding(span, message, fix, saves, related, refusal)
@@ -91,6 +150,12 @@ def _fix(build: Build, stage: Stage, first: int, last: int, cleaning: Cleaning) 
         return None, "it is not known what all the command deletes, or when it runs"
     unsafe: Fix | None = None
     refusal = ""
+    for removed in installed.removed(build, stage):
+        # Packages that the same RUN removes keep all RUNs since their install together, and the clean-up with them.
+        if removed.instruction == last and removed.origins[0] <= first:
+            fix, _ = _one(build, stage, removed.origins[0], last)
+            if fix is not None and fix.safe:
+                return fix, ""
     for group in _groups(build, last, cleaning):
         fix, why = _moved(build, stage, first, last, group)
         if fix is not None and fix.safe:
