@@ -22,7 +22,7 @@ from dfopt.rule import Finding, Fix, Given, Info, Rule
 from dfopt.source import Source
 from dfopt.syntax import parse
 
-COUNT = int(os.environ.get("DFOPT_MERGE", "250"))
+COUNT = int(os.environ.get("DFOPT_MERGE", "200"))
 
 # A base image and the shells that may read its RUNs.
 DASH, BASH, BUSYBOX = ("dash",), ("bash", "--posix"), ("busybox", "sh")
@@ -42,7 +42,7 @@ SIMPLE = """\
 l#|l#|l#|l#|l# "$A"|l# $B|l# ${C-none}|x#|x#|touch f#|mkdir -p d && cd d|cd d|cd /|cd nowhere|export A=#|A=#|B=# l#|A=# B=#|unset A|C=$(l#; x#; echo c#)
 echo "$- $# $A $B" >> "$LOG"|echo "${C:=set#}" >> "$LOG"|umask 077|umask 027|set -e|set -u|set -x|set -f|set +e|set -eu|set -ex|set -- p q|set -o pipefail|set -a
 exit 0|exit 3|exit|exec l#|exec 2>/dev/null|true|false|:|wait|! x#|! l#|l# | x#|x# | l#|echo $((# + 1)) >> "$LOG"|echo $((A = #)) >> "$LOG"|l# "$(l#; x#; l#)"
-l# "$(x#)"|C="$(x#)"|trap "l#" EXIT|trap "x#" EXIT|trap "rm -f f#" EXIT|trap - EXIT|trap "" EXIT|eval "A=#"|eval "x#; l#"|. ./lib|. ./lib && l#|alias l=x#|prog #|prog #|inst|inst
+l# "$(x#)"|C="$(x#)"|trap "l#" EXIT|trap "x#" EXIT|trap "rm -f f#" EXIT|trap - EXIT|trap "" EXIT|eval "A=#"|eval "x#; l#"|. ./lib|. ./lib && l#|alias l=x#|prog #|prog #|prog # && inst|prog # && inst|inst
 f#() { l#; x#; l#; }; f#|g() { cd d; A=fn; }; g|shift|read A < lib|ls > l#.txt|l# > o#|l# >> o 2>&1|{ l#; x#; l#; } > o#|printf -v A x|ulimit -n 50|ulimit -n >> "$LOG"
 l# & wait|x# & wait|l# & x# && wait|[ -e d ]|[ -d d ] && l#|test "$A" = 1|pwd >> "$LOG"|command cd d|break|return 0|local A=1|readonly A=#|hash -r|type l1 >> "$LOG"|PATH=/usr/bin:$PATH
 l# *|l# ~|OLDPWD=x l#|cd - >> "$LOG"|kill -0 $$|l# <<< x|echo $? >> "$LOG"|echo "$_" >> "$LOG"|: > f#|A=5 :|time l#|let A=5|((A = 5))|[[ x =~ x ]]|declare A=4|pushd d|IFS=x"""
@@ -84,6 +84,8 @@ def bodies(draw: st.DrawFn, number: int) -> tuple[str, bool]:
     def command(depth: int) -> str:
         if depth < 2 and draw(st.integers(0, 5)) == 0:
             return draw(st.sampled_from(NESTED)) % (command(depth + 1), command(depth + 1))
+        if draw(st.integers(0, 3)) == 0:
+            return "l#"
         return draw(st.sampled_from(COMMANDS)).replace("\0", " | ").replace("%", "%%" if depth else "%")
 
     commands = [command(0).replace("%%", "%") for _ in range(draw(st.integers(1, 4)))]
@@ -93,9 +95,10 @@ def bodies(draw: st.DrawFn, number: int) -> tuple[str, bool]:
     if heredoc:
         return numbered("\n".join(filter(None, (first, *commands)))), True
     text = commands[0]
+    gap = draw(st.sampled_from((" ", " ", " \\\n    ", " \\\n  # why\n\t")))
     for one in commands[1:]:
         joint = draw(st.sampled_from(("&&", ";", "||"))) if style == "mixed" else style
-        text += f"; {one}" if joint == ";" else f" {joint} {one}"
+        text += f";{gap}{one}" if joint == ";" else f" {joint}{gap}{one}"
     if first:
         text = f"{first}{'; ' if style == ';' else ' && '}{text}"
     return numbered(text + draw(st.sampled_from(("", "", "", "", ";", " &", " # end")))), False

@@ -101,7 +101,11 @@ def why_not_one(build: Build, first: int, last: int, additions: Sequence[Added] 
 
 
 def may_stay_running(build: Build, first: int, last: int) -> str:
-    """Which program of the RUNs before the last is not known to end with its RUN, whose processes end with it; "" where all are."""
+    """Which program of the RUNs before the last is not known to end with its RUN, whose processes end with it, or what else must be
+    agreed to if these become one; "" where there is nothing."""
+    state = build.state(first)
+    if state.shell and posixpath.basename(state.shell[0]) == "bash" and state.lookup("BASH_ENV")[0]:
+        return "the base image may set `BASH_ENV`, whose file the shell reads anew in each RUN"
     for index in range(first, last):
         run = build.run(index)
         for command in run.commands if run is not None else ():
@@ -139,6 +143,9 @@ def _plan(
 ) -> _Plan | str:  # fmt: skip
     """How RUNs become one, or why they cannot."""
     runs: list[Run] = []
+    why = _startup(build, first)
+    if why:
+        return why
     flags = [flag.text for flag in build.instructions[first].flags]
     for index in range(first, last + 1):
         instruction = build.instructions[index]
@@ -156,6 +163,19 @@ def _plan(
             return f"the RUN on line {line} builds the project, which would be tied to its dependencies"
         runs.append(run)
     return _arranged(build, range(first, last + 1), runs, additions, cuts)
+
+
+def _startup(build: Build, index: int) -> str:
+    """By what the shell of a RUN reads files at its start, which a RUN before may have written; "" where by nothing known."""
+    state = build.state(index)
+    words = state.shell or ()
+    if rewrite.shell_has(build, index, "l") or "--login" in words:
+        return "the shell reads its startup files anew in each RUN"
+    if words and posixpath.basename(words[0]) == "bash" and state.base is not None and state.lookup("BASH_ENV")[0]:
+        return "the shell reads the file of `BASH_ENV` anew in each RUN"
+    if words and (state.environment.sets("BASH_ENV") or state.arguments.sets("BASH_ENV")):
+        return "the shell reads the file of `BASH_ENV` anew in each RUN"
+    return ""
 
 
 def _why_not_read(build: Build, index: int, first: int) -> str:
@@ -211,6 +231,9 @@ def _why_not_before(build: Build, index: int, run: Run) -> str:
     if run.script.comments and not run.heredoc:
         return "a comment ends it"
     for command in run.commands:
+        if command.name in ("usermod", "vipw") or any("/etc/passwd" in word.text for word in command.simple.words):
+            # BuildKit looks there for HOME at the start of each RUN.
+            return f"`{command.label}` may move the home of its user"
         words = command.simple.words[1:] if command.name == "sudo" else command.simple.words
         name = words[0].value if words else None
         if name is not None and (posixpath.basename(name) in _DAEMONS or name.startswith("/etc/init.d/")):
@@ -681,6 +704,8 @@ def _edits(build: Build, plan: _Plan, additions: Sequence[Added]) -> Iterator[Ed
     for number, part in enumerate(plan.parts):
         start, end = _span(part)
         closing = ")" if part.wrapped else ""
+        if part.wrapped:
+            yield from _aligned(build, part)
         if number == 0 and part.wrapped:
             yield Edit(Span(start, start), _opening(build, part))
         if number + 1 < len(plan.parts):
@@ -694,6 +719,29 @@ def _edits(build: Build, plan: _Plan, additions: Sequence[Added]) -> Iterator[Ed
                 text += joint("".join(indent + one + source.newline for one in added.comments)) + added.text
             if text:
                 yield Edit(Span(end, end), text)
+
+
+def _aligned(build: Build, part: _Part) -> Iterator[Edit]:
+    """A blank more before each further line of a body, so that it stands behind its parenthesis; none where a word goes over lines."""
+    source = build.syntax.source
+    start, end = _span(part)
+    inner = [(token.start, token.start + len(token.text)) for step in part.steps for token in shell.step_tokens(step)]
+    segments = part.run.logical.segments
+    places = []
+    for line in range(source.line_of(start) + 1, source.line_of(end) + 1):
+        begin = source.line_starts[line - 1]
+        text = source.line_text(line)
+        place = begin + len(text) - len(text.lstrip(" \t"))
+        if place >= end:
+            break
+        if not text.strip() or text.lstrip(" \t").startswith("#"):
+            places += [place] if text.strip() else []
+            continue
+        offset = next((at + place - first for at, first, length in segments if first <= place < first + length), None)
+        if offset is None or any(low < offset < high for low, high in inner):
+            return
+        places.append(place)
+    yield from (Edit(Span(place, place), " ") for place in places)
 
 
 def _heredoc_edits(build: Build, plan: _Plan, additions: Sequence[Added]) -> Iterator[Edit]:
