@@ -7,7 +7,7 @@ A page holds them as fenced blocks. What follows `dockerfile` behind the fence s
     report [OPTION]...   findings of the rule, and nothing is changed
 
 Options: `unsafe` (`dfopt fix --unsafe`), `findings=2` (so many), `build` (both texts are built and compared where an engine
-is there), and the policies of `dfopt.rule.Given` (`cache=mount`, `assembly=always`, `contexts=docs,tools`,
+is there), and the policies of `dfopt.rule.Given` (`cache=mount`, `assembly=always`, `contexts=docs,tools`, `engine=legacy`,
 and `context=npm` for the project `tests/fixtures/projects/npm`).
 """
 
@@ -108,6 +108,8 @@ def _with_options(example: Example, options: list[str], place: str) -> Example:
             example = example._replace(given=example.given._replace(cache=value))
         elif key == "assembly" and value:
             example = example._replace(given=example.given._replace(assembly=value))
+        elif key == "engine" and value:
+            example = example._replace(given=example.given._replace(engine=value))
         else:
             raise ValueError(f"{place}: unknown option `{option}`")
     return example

@@ -20,6 +20,7 @@ ignore = ["DF192"]
 fail-level = "warning"
 cache = "mount"
 assembly = "off"
+engine = "legacy"
 build-contexts = ["base"]
 exclude = ["vendor/"]
 context = "services"
@@ -56,7 +57,7 @@ def test_every_key(here: Path) -> None:
     read = config.load("dfopt.toml")
     assert read[2:] == (
         ("DF1", "bad-word"), ("DF29",), ("DF192",), (("legacy/**", ("DF191",)),),
-        (("DF291", "info"), ("two-blanks", "error")), "warning", "mount", "off", ("base",), ("vendor/",), "services",
+        (("DF291", "info"), ("two-blanks", "error")), "warning", "mount", "off", "legacy", ("base",), ("vendor/",), "services",
     )  # fmt: skip
     assert {key.replace("-", "_") for key in config.KEYS} == set(config.Config._fields) - {"path", "folder"}
     table = ALL.replace("[", "[tool.dfopt.", 10).replace("= [tool.dfopt.", "= [")
@@ -165,6 +166,8 @@ def test_the_plan(here: Path, stand_ins: None) -> None:
         ("base",),
         "warning",
     )
+    assert made.given.engine == "legacy"
+    assert plan.planner(plan.Wishes())(config.NONE, "Dockerfile").given.engine == "buildkit"
     wishes = plan.Wishes(cache="clean", assembly="auto", contexts=("more",), fail_level="error", ignore=("DF29",))
     made = plan.planner(wishes)(settings, "Dockerfile")
     assert (made.given.cache, made.given.assembly, made.fail_level) == ("clean", "auto", "error")

@@ -31,6 +31,7 @@ class Config(NamedTuple):
     fail_level: str | None = None
     cache: str | None = None
     assembly: str | None = None
+    engine: str | None = None
     build_contexts: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     context: str | None = None
@@ -46,6 +47,7 @@ SEVERITY = ("error", "warning", "info", "off")
 FAIL_LEVELS = ("error", "warning", "info")
 CACHE = ("auto", "mount", "clean")
 ASSEMBLY = ("auto", "always", "off")
+ENGINE = ("buildkit", "legacy")
 
 
 def nearest(name: str, names: list[str]) -> str:
@@ -258,6 +260,7 @@ KEYS: Mapping[str, Callable[[Any, str, _Fail], Any]] = {
     "fail-level": _word(FAIL_LEVELS),
     "cache": _word(CACHE),
     "assembly": _word(ASSEMBLY),
+    "engine": _word(ENGINE),
     "build-contexts": _strings,
     "exclude": _strings,
     "context": _folder,

@@ -119,6 +119,7 @@ def _base(settings: Config, wishes: Wishes) -> tuple[Plan, tuple[tuple[Callable[
     given = Given(
         cache=wishes.cache or settings.cache or "auto",
         assembly=wishes.assembly or settings.assembly or "auto",
+        engine=settings.engine or "buildkit",
         contexts=tuple(dict.fromkeys((*settings.build_contexts, *wishes.contexts))),
     )
     # By default every finding that is shown counts: the severities say what matters more, not what may be passed over.

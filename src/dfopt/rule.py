@@ -35,7 +35,8 @@ class Given(NamedTuple):
 
     `cache` is `auto`, `mount` or `clean`; `assembly` is `auto`, `always` or `off`; `contexts` names the build contexts that
     only the command line knows (`docker build --build-context name=...`); `place` is where the file lies (None: nowhere, as a text
-    from standard input); `costs` are figures of earlier builds (None where there are none); `engine` is what builds the file.
+    from standard input); `costs` are figures of earlier builds (None where there are none); `engine` is what builds the file, `buildkit` or
+    `legacy`.
     """
 
     cache: str = "auto"
