@@ -270,4 +270,6 @@ def _speaks_of_development(word: str) -> bool:
     name = posixpath.basename(word).lower()
     if "." in name.strip("."):
         return False  # a file's name
-    return name in _DEVELOPMENT or not _DEVELOPMENT.isdisjoint(re.split(r"[^a-z0-9]+", name))
+    return (
+        name.startswith("build") or name in _DEVELOPMENT or not _DEVELOPMENT.isdisjoint(re.split(r"[^a-z0-9]+", name))
+    )

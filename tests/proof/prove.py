@@ -48,13 +48,16 @@ PROJECT = {
     "src/main.py": 'print("source")\n',
     "package.json": '{\n  "name": "app",\n  "version": "1.0.0",\n  "private": true,\n'
     '  "scripts": {\n    "build": "node build.js",\n    "start": "node server.js"\n  },\n'
-    '  "dependencies": {\n    "is-number": "7.0.0"\n  }\n}\n',
+    '  "dependencies": {\n    "is-number": "7.0.0"\n  },\n  "devDependencies": {\n    "ms": "2.1.3"\n  }\n}\n',
     "package-lock.json": '{\n  "name": "app",\n  "version": "1.0.0",\n  "lockfileVersion": 3,\n  "requires": true,\n'
     '  "packages": {\n    "": {\n      "name": "app",\n      "version": "1.0.0",\n'
-    '      "dependencies": {\n        "is-number": "7.0.0"\n      }\n    },\n'
+    '      "dependencies": {\n        "is-number": "7.0.0"\n      },\n      "devDependencies": {\n        "ms": "2.1.3"\n      }\n    },\n'
     '    "node_modules/is-number": {\n      "version": "7.0.0",\n'
     '      "integrity": "sha512-41Cifkg6e8TylSpdtTpeLVMqvSBEVzTttHvERD741+pnZ8ANv0004MRL43QKPDlK9cGvNp6NZWZUBlbGXYxxng==",\n'
-    '      "license": "MIT",\n      "engines": {\n        "node": ">=0.12.0"\n      }\n    }\n  }\n}\n',
+    '      "license": "MIT",\n      "engines": {\n        "node": ">=0.12.0"\n      }\n    },\n'
+    '    "node_modules/ms": {\n      "version": "2.1.3",\n'
+    '      "integrity": "sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA==",\n'
+    '      "dev": true,\n      "license": "MIT"\n    }\n  }\n}\n',
     "server.js": 'require("is-number");\nconsole.log("server");\n',
     "index.js": 'console.log("index");\n',
     "build.js": 'const fs = require("fs");\nfs.mkdirSync("dist", { recursive: true });\n'
