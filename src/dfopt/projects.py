@@ -2,12 +2,19 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable
 
 from dfopt import bases
-from dfopt.build import Build, Run, Stage, once
+from dfopt.build import Build, Copy, Run, Stage, once
 from dfopt.packages import Use
-from dfopt.startup import NamedTuple, pattern
+from dfopt.startup import TYPE_CHECKING, NamedTuple, pattern
+
+if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec, TypeVar
+
+    Arguments = ParamSpec("Arguments")
+    Fact = TypeVar("Fact")
 
 # Node's releases by the names that the tags of its images use (nodejs/Release on GitHub).
 _NODE_NAMES = {
@@ -21,6 +28,8 @@ _NODE_TAG = pattern(r"(?:v?([0-9]+)(?:[.-]|$))|([a-z]+)")
 
 # What in a script speaks of a Yarn other than the image's own: its number where it is written.
 _OTHER_YARN = pattern(r"\bcorepack\b|\byarn (?:policies )?set[- ]version\b|\byarn@|\.yarnrc\.yml|\.yarn/releases")
+
+_LATER_YARN = pattern(r"\byarn@(?:stable|berry|[2-9])|\bset[- ]version (?:stable|berry|[2-9])")
 
 # Words of a command that make an image one to develop, test or build in (`npm run dev`, `nodemon`, `--reload`).
 _DEVELOPMENT = frozenset(
@@ -55,14 +64,22 @@ class Lock(NamedTuple):
     sure: bool
 
 
-def before(build: Build, index: int) -> Iterator[int]:
-    """The instructions whose results instruction `index` sees: those before it in its stage and in the stages that this stands on."""
+def last_before(
+    build: Build, index: int, facts: "Callable[Concatenate[Build, Stage, Arguments], tuple[tuple[int, Fact], ...]]",
+    *arguments: "Arguments.args", **named: "Arguments.kwargs",
+) -> "Fact | None":  # fmt: skip
+    """The last fact that holds before (or at) an instruction, of those that `facts` gives for each stage, by instruction."""
     stage = build.stage(index)
-    last = index
     while stage is not None:
-        yield from range(last - 1, stage.first, -1)
-        stage = build.stages[stage.base.stage] if stage.base.stage is not None else None
-        last = stage.last + 1 if stage is not None else 0
+        found = facts(build, stage, *arguments, **named)
+        at = bisect_right(found, index, key=lambda fact: fact[0])
+        if at:
+            return found[at - 1][1]
+        if stage.base.stage is None:
+            return None
+        stage = build.stages[stage.base.stage]
+        index = stage.last
+    return None
 
 
 def folder(build: Build, index: int, run: Run, use: Use) -> str | None:
@@ -106,38 +123,55 @@ def lock(build: Build, index: int, run: Run, use: Use) -> Lock | None:
             if posixpath.dirname(target) == place:
                 name = posixpath.basename(target)
                 found = Lock(name, name, True)
-    for earlier in before(build, index):
-        if found is not None and found.sure:
-            break
-        found = _copied(build, earlier, place, use.manager.locks) or found
-    if found is None:
+    for sure in (True, False):
+        found = found or last_before(build, index, _locks, place, use.manager.locks, sure)
+    if found is None or last_before(build, index, _naming, found.name):
         return None
-    for earlier in (index, *before(build, index)):
-        instruction = build.instructions[earlier]
-        if instruction.name == "RUN" and found.name in instruction.body.text:
-            return None
     return found
 
 
-def _copied(build: Build, index: int, place: str, locks: tuple[str, ...]) -> Lock | None:
+@once
+def _locks(build: Build, stage: Stage, place: str, locks: tuple[str, ...], sure: bool) -> tuple[tuple[int, Lock], ...]:
+    """The lock files that a stage's COPYs and ADDs bring into the folder `place`, surely or perhaps."""
+    found = []
+    for index in stage.indexes:
+        copy = build.copy(index)
+        if copy is not None and copy.destination is not None and copy.sources is not None:
+            lock = _copied(copy, place, locks)
+            if lock is not None and lock.sure is sure:
+                found.append((index, lock))
+    return tuple(found)
+
+
+@once
+def _naming(build: Build, stage: Stage, name: str) -> tuple[tuple[int, bool], ...]:
+    """The RUNs of a stage that speak of a file by its name."""
+    return tuple((index, True) for index in _runs(build, stage) if name in build.instructions[index].body.text)
+
+
+@once
+def _configuring(build: Build, stage: Stage, words: "re.Pattern[str]") -> tuple[tuple[int, bool], ...]:
+    """The RUNs of a stage that set a manager's configuration with one of the words."""
+    texts = ((index, build.instructions[index].body.text) for index in _runs(build, stage))
+    return tuple((index, True) for index, text in texts if "config" in text and words.search(text))
+
+
+def _runs(build: Build, stage: Stage) -> list[int]:
+    return [index for index in stage.indexes if build.instructions[index].name == "RUN"]
+
+
+def _copied(copy: Copy, place: str, locks: tuple[str, ...]) -> Lock | None:
     """A lock file that a COPY or ADD brings into the folder `place`."""
-    copy = build.copy(index)
-    if copy is None or copy.destination is None or copy.sources is None:
-        return None
+    assert copy.destination is not None and copy.sources is not None, "only what is known is asked for"
     destination = copy.destination.rstrip("/") or "/"
     found: Lock | None = None
     for source in copy.sources:
         name = posixpath.basename(source)
         into = destination == place
-        if (
-            destination == posixpath.join(place, posixpath.basename(destination))
-            and len(copy.sources) == 1
-            and not into
-        ):
+        if posixpath.dirname(destination) == place and len(copy.sources) == 1 and not copy.destination.endswith("/"):
             # A file under the name that the destination gives it.
-            name = posixpath.basename(destination) if "." in posixpath.basename(source) else ""
-            into = not copy.destination.endswith("/")
-        if not into:
+            name = posixpath.basename(destination) if "." in name else ""
+        elif not into:
             continue
         for known in locks:
             if name == known:
@@ -171,62 +205,75 @@ def node_major(build: Build, stage: Stage) -> int | None:
 def npm_is_new(build: Build, index: int) -> bool | None:
     """Whether npm is version 7 or later, which came with Node 15; None where it is not known."""
     stage = build.stage(index)
+    chosen = last_before(build, index, _npm_versions)
+    if chosen is not None:
+        return chosen >= 7 if chosen else None
     major = node_major(build, stage) if stage is not None else None
-    for earlier in (index, *before(build, index)):
-        run = build.run(earlier) if build.instructions[earlier].name == "RUN" else None
+    return major >= 15 if major is not None else None
+
+
+@once
+def _npm_versions(build: Build, stage: Stage) -> tuple[tuple[int, int], ...]:
+    """The versions of npm that npm installs in a stage, 0 where that is not known."""
+    found = []
+    for index in _runs(build, stage):
+        run = build.run(index)
         for use in run.uses if run is not None else ():
             for word in use.operands if use.manager.name == "npm" and use.action == "install" else ():
                 name, at, version = word.text.partition("@")
                 if name == "npm":
                     number = version.split(".")[0].lstrip("^~v")
-                    return int(number) >= 7 if number.isdecimal() else True if not at or number == "latest" else None
-    return major >= 15 if major is not None else None
+                    found.append(
+                        (index, int(number) if number.isdecimal() else NEWEST if not at or number == "latest" else 0)
+                    )
+    return tuple(found)
 
 
 def yarn_is_first(build: Build, index: int) -> bool | None:
     """Whether `yarn` is version 1, False where it is a later one, None where it is not known: a project brings its own Yarn in
     `.yarnrc.yml`, which a COPY of the whole project may hold."""
     stage = build.stage(index)
-    first: bool | None = True if stage is not None and node_major(build, stage) is not None else None
-    for earlier in (index, *before(build, index)):
-        instruction = build.instructions[earlier]
+    chosen = last_before(build, index, _yarns)
+    if chosen is not None:
+        return {"first": True, "later": False}.get(chosen)
+    return True if stage is not None and node_major(build, stage) is not None else None
+
+
+@once
+def _yarns(build: Build, stage: Stage) -> tuple[tuple[int, str], ...]:
+    """What in a stage speaks for a Yarn: "first" for version 1, "later", or "" where it may be any."""
+    found = []
+    for index in stage.indexes:
+        instruction = build.instructions[index]
         if instruction.name == "RUN":
             text = instruction.body.text
-            run = build.run(earlier)
-            for use in run.uses if run is not None else ():
-                if use.manager.name == "yarn" and use.has("--immutable", "--immutable-cache"):
-                    return False
-                if use.manager.name == "npm" and any(word.value in ("yarn", "yarn@1") for word in use.operands):
-                    first = True
+            run = build.run(index)
             if _OTHER_YARN.search(text):
-                return (
-                    None
-                    if not re.search(r"\byarn@(?:stable|berry|[2-9])|set[- ]version (?:stable|berry|[2-9])", text)
-                    else False
-                )
+                found.append((index, "later" if _LATER_YARN.search(text) else ""))
+            for use in run.uses if run is not None else ():
+                if use.manager.name == "npm" and any(word.value in ("yarn", "yarn@1") for word in use.operands):
+                    found.append((index, "first"))
+                if use.manager.name == "yarn" and use.has("--immutable", "--immutable-cache"):
+                    found.append((index, "later"))
             continue
-        copy = build.copy(earlier)
-        if copy is None or copy.origin is not None and copy.sources is None:
-            continue
-        for source in copy.sources or ("",):
+        copy = build.copy(index)
+        for source in (copy.sources or ("",)) if copy is not None else ():
             name = posixpath.basename(source.rstrip("/"))
-            if name.startswith((".yarnrc.yml", ".yarn", ".pnp")) and not name.startswith(".yarnrc*"):
-                return False if name != ".yarnrc" else first
-            if copy.origin is None and (
-                name in ("", ".", "*") or "yarn" in name and "*" in name and name.startswith(("*", "."))
+            if name in (".yarnrc.yml", ".yarn", ".pnp.cjs", ".pnp.loader.mjs") or "/.yarn/" in f"/{source}":
+                found.append((index, "later"))
+            elif (
+                copy is not None
+                and copy.origin is None
+                and (name in ("", ".", "..", "*") or ("*" in name and ".yarn" in name))
             ):
-                return None
-    return first
+                found.append((index, ""))
+    return tuple(found)
 
 
 def configured(build: Build, index: int, words: "re.Pattern[str]") -> bool:
     """Whether an earlier RUN, or the same one, sets a manager's own configuration with one of these words (`bundle config set
     frozen true`)."""
-    for earlier in (index, *before(build, index)):
-        instruction = build.instructions[earlier]
-        if instruction.name == "RUN" and "config" in instruction.body.text and words.search(instruction.body.text):
-            return True
-    return False
+    return last_before(build, index, _configuring, words) is not None
 
 
 def start(build: Build, stage: Stage) -> str | None:

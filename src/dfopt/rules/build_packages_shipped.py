@@ -60,7 +60,14 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     if stage is None or not projects.serves(build, stage) or _has_compiler(build, stage):
         return
     chain = build.chain(stage)
-    kept = [found for one in reversed(chain) for index in one.indexes for found in _kept(build, index)]
+    removals = [
+        (index, use)
+        for one in chain
+        for index in one.indexes
+        for use in _uses(build, index)
+        if use.action == "remove" and use.manager.family in _FAMILIES
+    ]
+    kept = [found for one in reversed(chain) for index in one.indexes for found in _kept(build, index, removals)]
     tools = [found for found in kept if any(_TOOLS.fullmatch(name) for name in found.names)]
     if not tools or _compiles_later(build, stage, chain):
         return
@@ -113,7 +120,7 @@ def _has_compiler(build: Build, stage: Stage) -> bool:
     return (repository in _WITH_COMPILER and not small) or (repository == "php" and "alpine" not in tag)
 
 
-def _kept(build: Build, index: int) -> Iterator[_Kept]:
+def _kept(build: Build, index: int, removals: list[tuple[int, Use]]) -> Iterator[_Kept]:
     """The installs of a RUN whose build packages no command of the RUN, and no later one, removes."""
     run = build.run(index) if build.instructions[index].name == "RUN" else None
     if run is None:
@@ -121,13 +128,6 @@ def _kept(build: Build, index: int) -> Iterator[_Kept]:
     uses = [use for use in run.uses if use.manager.family in _FAMILIES]
     if any(use.action == "remove" for use in uses):
         return
-    later = [
-        use
-        for other in range(index + 1, len(build.instructions))
-        if build.instructions[other].name == "RUN" and build.stage_of[other] is not None
-        for use in _uses(build, other)
-        if use.action == "remove" and use.manager.family in _FAMILIES
-    ]
     for use in uses:
         if use.action != "install" or use.has("--download-only", "--downloadonly", "--simulate", "--root"):
             continue
@@ -138,13 +138,13 @@ def _kept(build: Build, index: int) -> Iterator[_Kept]:
             and (_TOOLS.fullmatch(name) or _HEADERS.fullmatch(name))
         )
         groups = {name for name in (use.value_of("--virtual"),) if name}
-        if names and not any(_removes(other, groups | set(names)) for other in later):
+        if names and not any(_removes(other, groups | set(names)) for later, other in removals if later > index):
             ordered = sorted(names, key=lambda name: _TOOLS.fullmatch(name) is None)
             yield _Kept(index, run, use, tuple(ordered))
 
 
 def _uses(build: Build, index: int) -> list[Use]:
-    run = build.run(index)
+    run = build.run(index) if build.instructions[index].name == "RUN" else None
     return run.uses if run is not None else []
 
 

@@ -2,10 +2,11 @@
 
 import posixpath
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from dfopt import bases, caches, packages, projects, rewrite
-from dfopt.build import Build, Command, Run, Stage
+from dfopt.build import Build, Command, Run, Stage, once
 from dfopt.packages import Use
 from dfopt.rule import (
     AddsCommand,
@@ -51,6 +52,8 @@ _VARIABLES = {
 _FOR_DEVELOPERS = pattern(
     r"(?:^|[^a-z])(?:dev|devel|develop|development|test|tests|testing|lint|linting|typing)(?:$|[^a-z])", re.IGNORECASE
 )
+
+_OLD_POETRY = pattern(r"poetry==(?:0|1\.[01])\.")
 
 
 class _After(NamedTuple):
@@ -135,22 +138,27 @@ def _taken_away(run: Run, use: Use) -> bool:
 
 def _needed_after(build: Build, stage: Stage, index: int, use: Use) -> _After | None:
     """What may need development dependencies behind an install, in the rest of the image's build."""
-    found: _After | None = None
-    chain = {one.index for one in build.chain(stage)}
-    for later in range(index, len(build.instructions)):
-        if build.stage_of[later] not in chain or build.instructions[later].name != "RUN":
-            continue
-        run = build.run(later)
-        for command in run.commands if run is not None else ():
-            if run is None or (later == index and command.simple.start <= use.command.start):
-                continue
-            known = _needs(command)
-            if known is None or (found is not None and not known):
-                continue
-            found = _After(later, run, command, known)
-            if known:
-                return found
-    return found
+    for known in (True, False):
+        places, commands = _needing(build, stage, known)
+        at = bisect_right(places, (index, use.command.start))
+        if at < len(places):
+            return commands[at]
+    return None
+
+
+@once
+def _needing(build: Build, stage: Stage, known: bool) -> tuple[list[tuple[int, int]], list[_After]]:
+    """The commands of an image's build that may need development dependencies, and where they stand."""
+    places: list[tuple[int, int]] = []
+    commands: list[_After] = []
+    for one in reversed(build.chain(stage)):
+        for index in one.indexes:
+            run = build.run(index) if build.instructions[index].name == "RUN" else None
+            for command in run.commands if run is not None else ():
+                if run is not None and _needs(command) is known:
+                    places.append((index, command.simple.start))
+                    commands.append(_After(index, run, command, known))
+    return places, commands
 
 
 def _needs(command: Command) -> bool | None:
@@ -259,14 +267,17 @@ def _flag(build: Build, index: int, use: Use) -> tuple[str, str]:
             else "only `yarn workspaces focus` can leave them out",
         )
     if name == "poetry":
-        for earlier in (index, *projects.before(build, index)):
-            instruction = build.instructions[earlier]
-            if instruction.name == "RUN" and re.search(r"poetry==(?:0|1\.[01])\.", instruction.body.text):
-                return "--no-dev", ""
-        return "--only=main", ""
+        return ("--no-dev" if projects.last_before(build, index, _old_poetry) else "--only=main"), ""
     if name == "uv":
         return "--no-dev", ""
     return (use.manager.production_flags[0] if name != "bundler" else ""), ""
+
+
+@once
+def _old_poetry(build: Build, stage: Stage) -> tuple[tuple[int, bool], ...]:
+    """Where a stage installs a Poetry that knows no groups: one before 1.2."""
+    texts = ((index, build.instructions[index]) for index in stage.indexes)
+    return tuple((index, True) for index, one in texts if one.name == "RUN" and _OLD_POETRY.search(one.body.text))
 
 
 def _started(build: Build, stage: Stage, use: Use) -> str:

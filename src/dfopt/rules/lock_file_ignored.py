@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from dfopt import caches, projects, rewrite
-from dfopt.build import Build, Run
+from dfopt.build import Build, Run, Stage, once
 from dfopt.packages import Use
 from dfopt.rule import AddsWord, DropsWord, Effect, Finding, Fix, Given, Saving
 from dfopt.source import Edit
@@ -153,11 +153,21 @@ def _npm_ci(build: Build, index: int, run: Run, use: Use, lock: projects.Lock, a
 
 def _installs_more(build: Build, index: int, use: Use) -> bool:
     """Whether npm has installed something that is not for all before, in any folder."""
-    for earlier in (index, *projects.before(build, index)):
-        run = build.run(earlier) if build.instructions[earlier].name == "RUN" else None
-        for other in run.uses if run is not None else ():
-            if other is use:
-                break
-            if other.manager.name == "npm" and other.action == "install" and not other.has("--global", "--location"):
-                return True
-    return False
+    run = build.run(index)
+    before = (other for other in (run.uses if run is not None else ()) if other.command.start < use.command.start)
+    return any(map(_installs, before)) or bool(index and projects.last_before(build, index - 1, _installing))
+
+
+@once
+def _installing(build: Build, stage: Stage) -> tuple[tuple[int, bool], ...]:
+    """The RUNs of a stage in which npm installs something that is not for all."""
+    found = []
+    for index in stage.indexes:
+        run = build.run(index) if build.instructions[index].name == "RUN" else None
+        if run is not None and any(map(_installs, run.uses)):
+            found.append((index, True))
+    return tuple(found)
+
+
+def _installs(use: Use) -> bool:
+    return use.manager.name == "npm" and use.action == "install" and not use.has("--global", "--location")
