@@ -15,6 +15,7 @@ from dfopt.rule import (
     AddsWord,
     ChangesConfig,
     ChangesDirective,
+    ChangesSource,
     DropsCommand,
     DropsStep,
     Effect,
@@ -333,6 +334,27 @@ def test_a_variable_changes_as_declared(old: str, new: str, effect: Effect, good
 def test_a_directive_changes_as_declared(declared: Effect, good: bool) -> None:
     made = replacing("docker/dockerfile:1", "docker/dockerfile:2", declared)
     assert bool(fix(Source(TEXT), [made]).applied) is good
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect", "good"),
+    [
+        ("/srv/a.txt /a", "/opt/a.txt /a", ChangesSource(12, "/srv/a.txt", "/opt/a.txt"), True),
+        ("/srv/a.txt /a", "/opt/b.txt /a", ChangesSource(12, "/srv/a.txt", "/opt/a.txt"), False),
+        ("/srv/a.txt /a.txt", "/opt/a.txt /b.txt", ChangesSource(12, "/srv/a.txt", "/opt/a.txt"), False),
+        ("/srv/a.txt /a", "/opt/a.txt /a", ChangesSource(12, "/srv/b.txt", "/opt/a.txt"), False),
+        ("/srv/a.txt /a", "/opt/a.txt /a", ChangesSource(6, "a.txt", "/opt/a.txt"), False),
+        ("/srv/a.txt /a", "/opt/a.txt /a", ChangesSource(99, "/srv/a.txt", "/opt/a.txt"), False),
+        ('"serve"', '"/bin/serve"', ChangesConfig(0, "Cmd", '["serve"]', '["/bin/serve"]'), True),
+        ('"serve"', '"/bin/serve", "x"', ChangesConfig(0, "Cmd", '["serve"]', '["/bin/serve"]'), False),
+        ('"serve"', '"/bin/serve"', ChangesConfig(0, "Cmd", '["run"]', '["/bin/serve"]'), False),
+        ('"serve"', '"/bin/serve"', ChangesConfig(1, "Cmd", '["serve"]', '["/bin/serve"]'), False),
+    ],
+)
+def test_a_path_changes_as_declared(old: str, new: str, effect: Effect, good: bool) -> None:
+    assert TEXT.count(old) == 1
+    result = fix(Source(TEXT), [replacing(old, new, effect)])
+    assert bool(result.applied) is good and bool(result.faults) is not good
 
 
 def test_the_last_variable_takes_its_instruction_along() -> None:

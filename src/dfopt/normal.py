@@ -18,6 +18,7 @@ from dfopt.rule import (
     Assembles,
     ChangesConfig,
     ChangesDirective,
+    ChangesSource,
     DropsCommand,
     DropsFlag,
     DropsStep,
@@ -409,6 +410,19 @@ def _drops_step(form: Form, effect: DropsStep) -> None:
     del stage.steps[position]
 
 
+def _changes_source(form: Form, effect: ChangesSource) -> None:
+    instructions = form.build.instructions
+    instruction = instructions[effect.step] if 0 <= effect.step < len(instructions) else None
+    if instruction is not None and instruction.name == "COPY":
+        stage, position = _find(form, effect.step)
+        step = stage.steps[position]
+        sources, *rest = step.detail if isinstance(step.detail, tuple) else ((),)
+        if isinstance(sources, tuple) and sources.count(effect.old) == 1:
+            step.detail = (tuple(effect.new if one == effect.old else one for one in sources), *rest)
+            return
+    raise Broken(f"instruction {effect.step} does not name `{effect.old}` in one place")
+
+
 def _assembles(form: Form, effect: Assembles) -> None:
     found = [_find(form, key) for key in effect.steps]
     stage = found[0][0]
@@ -445,13 +459,29 @@ def _changes_directive(form: Form, effect: ChangesDirective) -> None:
         form.directives[effect.name] = effect.new
 
 
+def json_text(words: Iterable[str]) -> str:
+    """The words of a CMD or ENTRYPOINT as `ChangesConfig` has them."""
+    import json
+
+    return json.dumps(list(words))
+
+
 def _changes_config(form: Form, effect: ChangesConfig) -> None:
-    """A variable of ENV gets another value, or goes: the one place in the stage that sets it, and the instruction with its last."""
+    """A variable of ENV gets another value, or goes: the one place in the stage that sets it, and the instruction with its last.
+    The stage's last CMD or ENTRYPOINT, in JSON form before and after, gets other words."""
     kind, _, name = effect.key.partition(".")
-    if kind != "Env" or effect.old is None:
-        raise Broken(f"a change of `{effect.key}` is declared, which no rule can do yet")
     stage = next((stage for stage in form.stages if stage.index == effect.stage), None)
     trace = stage.trace if stage is not None else []
+    if kind in ("Cmd", "Entrypoint") and not name and effect.old is not None and effect.new is not None:
+        last = max((at for at, entry in enumerate(trace) if entry[0] == kind.upper()), default=-1)
+        if last < 0 or trace[last][1] != "json" or json_text(trace[last][2:]) != effect.old:
+            raise Broken(f"the stage's {kind.upper()} is not {effect.old}")
+        import json
+
+        trace[last] = (*trace[last][:2], *json.loads(effect.new))
+        return
+    if kind != "Env" or effect.old is None:
+        raise Broken(f"a change of `{effect.key}` is declared, which no rule can do yet")
     # An ENV's arguments are name, value and what stands between, for each variable.
     places = [
         (at, word)
@@ -481,7 +511,7 @@ def _changes_config(form: Form, effect: ChangesConfig) -> None:
 _ACTIONS: dict[type, Callable[..., None]] = {
     DropsCommand: _drops_command, AddsCommand: _adds_command, AddsWord: _adds_word, DropsWord: _drops_word,
     MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, AddsFlag: _adds_flag, DropsFlag: _drops_flag,
-    DropsStep: _drops_step, Retargets: _retargets,
+    DropsStep: _drops_step, Retargets: _retargets, ChangesSource: _changes_source,
     Assembles: _assembles, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
 }  # fmt: skip
 

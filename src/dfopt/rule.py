@@ -176,6 +176,14 @@ class DropsFlag(NamedTuple):
     flag: str
 
 
+class ChangesSource(NamedTuple):
+    """A COPY that names the source `old` (as expanded) names `new` instead."""
+
+    step: int
+    old: str
+    new: str
+
+
 class Assembles(NamedTuple):
     """The COPYs `steps` of one stage become the stage `FROM scratch AS <stage>` with absolute destinations and one
     `COPY --from=<stage> <root> <root>` in the place of the first, which carries their common `--chown`."""
@@ -239,7 +247,7 @@ class Layers(NamedTuple):
 
 Effect = (
     DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | AddsFlag | DropsFlag | DropsStep
-    | Retargets | Assembles | ChangesDirective | ChangesConfig | Removes | Adds | Changes | PackagesRemoved | Layers
+    | Retargets | ChangesSource | Assembles | ChangesDirective | ChangesConfig | Removes | Adds | Changes | PackagesRemoved | Layers
 )  # fmt: skip
 
 

@@ -7,8 +7,22 @@ from itertools import pairwise
 
 from dfopt import bases, caches, layers, policy, rewrite
 from dfopt.build import Build, Run, Stage, once
+from dfopt.normal import json_text
 from dfopt.packages import Folder, Use
-from dfopt.rule import Adds, AddsCommand, AddsMount, ChangesDirective, Effect, Finding, Fix, Given, Removes, Saving
+from dfopt.rule import (
+    Adds,
+    AddsCommand,
+    AddsMount,
+    ChangesConfig,
+    ChangesDirective,
+    ChangesSource,
+    Effect,
+    Finding,
+    Fix,
+    Given,
+    Removes,
+    Saving,
+)
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
 
@@ -81,6 +95,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             yield from findings
         if stage.base.stage in pending:
             pending.add(stage.index)
+        yield from _compiled(build, stage)
 
 
 def _group(build: Build, stage: Stage, group: list[tuple[int, Run, Use]], pending: bool) -> Iterator[Finding]:
@@ -618,3 +633,206 @@ def _keeping_archives(
         effects.append(Removes(("/etc/apt/apt.conf.d/docker-clean",), image.index))
         effects.append(Adds(("/etc/apt/apt.conf.d/keep-cache",), image.index))
     return (edit, tuple(effects)), ""
+
+
+# --------------------------------------------------------------------------------------------------- what cargo compiles
+
+# These write below `target`.
+_COMPILING = (
+    "build",
+    "check",
+    "rustc",
+    "run",
+    "test",
+    "bench",
+    "doc",
+    "clippy",
+    "install",
+    "fix",
+    "chef cook",
+    "package",
+)
+
+_BINARIES = "/usr/local/bin"
+
+
+class _Named(NamedTuple):
+    """A place that names an artefact of cargo: a word of the COPY or CMD `instruction`, whose text is `written`."""
+
+    instruction: int
+    written: str
+    path: str
+    span: Span
+
+
+def _compiled(build: Build, stage: Stage) -> Iterator[Finding]:
+    """The finding that cargo compiles all dependencies again, where a mount can hold them and each artefact is known by name: the
+    RUN itself copies these out of the mount, and who named them in it names the copy."""
+    found = [
+        (index, run, command)
+        for one in build.chain(stage)
+        for index in one.indexes
+        if (run := build.run(index) if build.instructions[index].name == "RUN" else None) is not None
+        for command in run.commands
+        if command.use is not None and command.use.manager.name == "cargo" and command.use.verb in _COMPILING
+    ]
+    if len(found) != 1 or not policy.has_mounts(build):
+        return
+    index, run, command = found[0]
+    use, state = command.use, build.state(index)
+    assumed = caches.assumed_base(build, index)
+    if use is None or use.verb != "build" or command.nesting or use.prefix or use.directories or state.workdir is None:
+        return
+    if not state.is_root and assumed is None:
+        return
+    if use.has("--target-dir", "--manifest-path", "--artifact-dir", "--out-dir") or layers.moves(run):
+        return
+    own = dict(use.environment)
+    if any(
+        name in own or state.environment.sets(name) or state.arguments.sets(name)
+        for name in ("CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR")
+    ):
+        return
+    target = posixpath.join(state.workdir, "target")
+    if index not in stage.indexes or _brought_along(build, stage, index, target):
+        return
+    if layers.mounted(build, index, target) or not rewrite.can_append(build, index) or build.children(stage):
+        return
+    named = _named(build, stage, target)
+    if not named or any(layers.touches(build, later, (target,)) for later in range(index + 1, stage.last + 1)):
+        return
+    paths = tuple(dict.fromkeys(one.path for one in named))
+    copies = {path: f"{_BINARIES}/{posixpath.basename(path)}" for path in paths}
+    body = build.syntax.source.text[
+        build.instructions[stage.first].span.start : build.instructions[stage.last].span.end
+    ]
+    if len(set(copies.values())) < len(paths) or any(copy in body for copy in copies.values()):
+        return
+    fix = _copied_out(build, stage, index, run, use, target, named, copies)
+    if fix is not None:
+        yield Finding(
+            caches.span_of(run, use),
+            f"`{caches.label(use)}` compiles all again whenever its layer is built anew -> mount a cache on `{target}`, "
+            "and copy the artefact out of it",
+            fix,
+            Saving("the time to compile dependencies, at each rebuild on a builder that keeps its cache mounts"),
+        )
+
+
+def _brought_along(build: Build, stage: Stage, index: int, target: str) -> bool:
+    """Whether something before the RUN may have put there what cargo is to start from (`COPY --from=cacher target target`), which a
+    mount would hide. What the build context has there is not meant."""
+    for one in build.chain(stage):
+        for earlier in one.indexes:
+            instruction = build.instructions[earlier]
+            if earlier >= index or instruction.name not in ("RUN", "COPY", "ADD"):
+                continue
+            copy = build.copy(earlier)
+            if copy is not None and copy.origin is None and instruction.name == "COPY" and copy.destination is not None:
+                continue
+            veto = layers.touches(build, earlier, (target,))
+            if veto is not None and (veto.certain or instruction.name != "RUN"):
+                return True
+    return False
+
+
+def _named(build: Build, stage: Stage, target: str) -> list[_Named]:
+    """Who names files below cargo's folder: `COPY --from` in other stages, CMD and ENTRYPOINT in this one; none where that is not
+    known exactly."""
+    found: list[_Named] = []
+    text = build.syntax.source.text
+    for reference in build.users(stage):
+        copy = build.copy(reference.instruction)
+        instruction = build.instructions[reference.instruction]
+        if instruction.name != "COPY" or copy is None or copy.sources is None:
+            return []
+        for source, word in zip(copy.sources, instruction.words):
+            path = posixpath.normpath("/" + source.lstrip("/"))
+            if not layers.overlaps(path, target):
+                continue
+            written = text[word.span.start : word.span.end]
+            if (
+                not path.startswith(target + "/")
+                or written != source
+                or set(source) & set("*?[")
+                or source.endswith("/")
+            ):
+                return []
+            found.append(_Named(reference.instruction, written, path, word.span))
+    for index in stage.indexes:
+        instruction = build.instructions[index]
+        if (
+            instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK", "ONBUILD", "VOLUME")
+            and "target" in instruction.body.text
+        ):
+            for argument in (
+                instruction.arguments if instruction.json and instruction.name in ("CMD", "ENTRYPOINT") else ()
+            ):
+                path = posixpath.normpath(posixpath.join(build.state(stage.last).workdir or "/", argument))
+                if path.startswith(target + "/"):
+                    quoted = f'"{argument}"'
+                    start = text.find(quoted, instruction.span.start, instruction.span.end)
+                    if start < 0 or text.count(quoted, instruction.span.start, instruction.span.end) > 1:
+                        return []
+                    found.append(_Named(index, argument, path, Span(start + 1, start + 1 + len(argument))))
+            if not instruction.json or instruction.body.text.count("target/") != sum(
+                one.instruction == index for one in found
+            ):
+                return []
+    # A name without an ending is a program's; a folder would look the same, and `deps`, `build` are cargo's own.
+    return (
+        found
+        if all(re.fullmatch(r".*/(?:release|debug)/[\w.-]+", one.path) and _is_program(one.path) for one in found)
+        else []
+    )
+
+
+def _is_program(path: str) -> bool:
+    return posixpath.basename(path) not in (
+        "deps",
+        "build",
+        "examples",
+        "incremental",
+        ".fingerprint",
+        "release",
+        "debug",
+    )
+
+
+def _copied_out(
+    build: Build, stage: Stage, index: int, run: Run, use: Use, target: str, named: list[_Named], copies: dict[str, str]
+) -> Fix | None:
+    workdir = build.state(index).workdir or "/"
+    image = _image(build, stage)
+    # Two projects may have one folder name: the artefact's name tells them apart, as far as anything here does.
+    parts = ["cargo-target", posixpath.basename(next(iter(copies)))] + ([image] if image else [])
+    if "TARGETARCH" in dict(build.state(index).arguments):
+        parts.append("$TARGETARCH")
+    value = f"type=cache,id={'-'.join(parts)},target={target},sharing=locked"
+    operator = rewrite.joint(build, index)
+    commands = [("cp", posixpath.relpath(path, workdir), copy) for path, copy in copies.items()]
+    appended = rewrite.append_commands(build, index, [rewrite.Added(" ".join(words)) for words in commands], operator)
+    if appended is None or any(re.search(r"[^\w./+-]", word) for words in commands for word in words):
+        return None
+    edits = [rewrite.add_flags(build, index, [f"--mount={value}"]), appended]
+    effects: list[Effect] = [AddsMount(index, value)]
+    effects += (AddsCommand(index, None, operator.replace("\n", ";"), words) for words in commands)
+    for one in named:
+        edits.append(Edit(one.span, copies[one.path]))
+        instruction = build.instructions[one.instruction]
+        if instruction.name == "COPY":
+            effects.append(ChangesSource(one.instruction, one.written, copies[one.path]))
+        else:
+            after = (copies[one.path] if argument == one.written else argument for argument in instruction.arguments)
+            key = instruction.name.title()
+            effects.append(ChangesConfig(stage.index, key, json_text(instruction.arguments), json_text(after)))
+    effects.append(Removes((target, target + "/**"), stage.index))
+    effects.append(Adds(tuple(copies.values()), stage.index))
+    because = "to agree: the artefact has another path, and cargo goes by the times of files, so an older source may count as built"
+    return Fix(
+        f"mount a cache on `{target}` and copy the artefact out of it",
+        tuple(sorted(edits)),
+        False,
+        because,
+        tuple(effects),
+    )
