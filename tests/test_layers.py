@@ -51,3 +51,65 @@ def test_users_that_an_image_brings() -> None:
     assert not bases.has_user(bases.facts("alpine:3"), "www-data")
     assert not bases.has_user(bases.facts("debian:12"), "app")
     assert not bases.has_user(None, "root")
+
+
+def brought(line: str, before: str = "") -> list[tuple[str, str]]:
+    build = Build(parse(Source(f"FROM debian:12\n{before}RUN {line}\n")))
+    return [(one.kind, one.path) for one in layers.brought(build, len(build.instructions) - 1)]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("git clone https://example.com/a.git", ["/srv/a"]),
+        ("git clone https://example.com/a/", ["/srv/a"]),
+        ("git clone --depth 1 -b v1 --filter=blob:none https://example.com/a.git b", ["/srv/b"]),
+        ('git clone "$URL" /opt/c', ["/opt/c"]),
+        ('git clone "$URL"', []),
+        ("git clone --unheard https://example.com/a.git", []),
+        ("cd /opt && git clone https://example.com/a.git", []),
+        ("cd /opt && git clone https://example.com/a.git /opt/d", ["/opt/d"]),
+        ("git clone https://example.com/a.git && rm -rf a", []),
+        ("git -C /x pull", []),
+    ],
+)
+def test_clones(line: str, expected: list[str]) -> None:
+    found = brought(line, "WORKDIR /srv\n")
+    assert [path for kind, path in found if kind == "clone"] == expected
+    assert [path for kind, path in found if kind == "history"] == [f"{path}/.git" for path in expected]
+
+
+def test_a_clone_without_its_history() -> None:
+    assert brought("git clone https://example.com/a.git /a && rm -rf /a/.git") == [("clone", "/a")]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("tar -xf /x.tar -C /tmp/a", [("unpacked", "/tmp/a")]),
+        ("unzip x.zip -d /tmp/a", [("unpacked", "/tmp/a")]),
+        ("tar -xf /x.tar -C /opt", []),  # with all that is there
+        ("wget -P /tmp https://example.com/a.zip", []),
+        ("wget https://example.com/a.zip", [("download", "/a.zip")]),
+    ],
+)
+def test_what_is_unpacked_and_downloaded(line: str, expected: list[tuple[str, str]]) -> None:
+    assert brought(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("find /a /b -type f -delete", ("/a/*", "/b/*")),
+        ("find /a -name '*.zip' -exec rm -f {} +", ("/a/*.zip",)),
+        ("find /a -name '*.zip' -exec rm -f {} \\;", ("/a/*.zip",)),
+        ("find /a -size +0 -delete", None),
+        ("find /a \\( -name x -o -name y \\) -delete", None),
+        ("find /a -name x -print", None),
+    ],
+)
+def test_what_find_deletes(line: str, expected: tuple[str, ...] | None) -> None:
+    build = Build(parse(Source(f"FROM debian:12\nRUN {line}\n")))
+    found = layers.cleaned(build, 1)
+    assert [one.paths for one in found] == ([] if expected is None else [expected])
+    assert not any(one.exact for one in found)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dfopt import layers, lists, rewrite
+from dfopt import installed, layers, lists, merging, rewrite
 from dfopt.build import Build, Stage
 from dfopt.layers import Brought
 from dfopt.packages import Use
@@ -36,6 +36,16 @@ def _is_apart(build: Build, index: int, one: Brought, use: Use) -> bool:
     return bool(found.certain) or (use.action == "update" and not (found.own or found.own_doubt or found.conditional))
 
 
+def _become_one(build: Build, first: int, last: int) -> bool:
+    """Whether RUNs can be made one without anybody's leave."""
+    return (
+        build.instructions[first].name == "RUN"
+        and not rewrite.merges_suppression(build, first, last)
+        and not merging.why_not_one(build, first, last)
+        and not merging.may_stay_running(build, first, last)
+    )
+
+
 def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
     run, use = build.run(index), one.use
     assert run is not None and use is not None, "package lists are brought by a RUN's package manager"
@@ -50,6 +60,12 @@ def _finding(build: Build, stage: Stage, index: int, one: Brought) -> Finding:
     found = lists.readers(build, index, one)
     if layers.mount_within(build, index, (one.path,)):
         return Finding(span, message, None, saves, (), "a mount lies in the folder")
+    for removed in installed.removed(build, stage):
+        first, last = removed.origins[0], removed.instruction
+        if first <= index < last and _become_one(build, first, last):
+            line = build.syntax.source.line_of(build.instructions[last].keyword_span.start)
+            why = f"line {line} removes packages that this layer keeps: once the two are one RUN, its end decides what stays"
+            return Finding(span, message, None, saves, (), why)
     operator = rewrite.joint(build, index)
     added = rewrite.append_commands(build, index, [rewrite.Added(command)], operator)
     if added is None:
