@@ -343,7 +343,7 @@ def _sets(build: Build, index: int, name: str) -> bool:
     return any(
         key.text == name
         for stage, last in _standing_on(build, index)
-        for at in range(stage.first, last)
+        for at in range(stage.first, last + 1)
         if build.instructions[at].name in ("ENV", "ARG")
         for key, _ in build.instructions[at].pairs
     )
@@ -413,7 +413,7 @@ def yarn_version(build: Build, index: int, use: Use) -> str:
         text = build.syntax.source.text
         if _YARN_MARKS.search(text[build.instructions[stage.first].span.start : build.instructions[last].span.end]):
             return ""
-        for at in range(stage.first, last):
+        for at in range(stage.first, last + 1):
             copy = build.copy(at)
             if copy is None:
                 continue
@@ -472,7 +472,7 @@ def emptied(build: Build, index: int, use: Use, paths: tuple[str, ...]) -> bool:
         names = {posixpath.basename(word.value or "") for word in command.simple.words[:2]}
         if command.simple.start > start and names & {"rm", "find", "xargs"}:
             for word in command.simple.words[1:]:
-                if layers.path_of(word, state) is None and any(tail in word.text for tail in (*tails, "cache")):
+                if layers.path_of(word, state) is None and any(tail in word.text.lower() for tail in (*tails, "cache")):
                     return True
     return False
 

@@ -218,8 +218,17 @@ class Use(NamedTuple):
         return True
 
 
-# These build from what is there.
-_FETCHING_NOTHING = frozenset((("composer", "dump-autoload"), ("gem", "build")))
+# These build from what is there, or put what they fetch elsewhere.
+_FETCHING_NOTHING = frozenset(
+    (
+        ("composer", "dump-autoload"),
+        ("gem", "build"),
+        ("gem", "fetch"),
+        ("npm", "rebuild"),
+        ("uv", "python install"),
+        ("uv", "self update"),
+    )
+)
 
 _TRUE = frozenset(("1", "true", "yes", "on", "t", "y"))
 _FALSE = frozenset(("0", "false", "no", "off", "disable", "without"))

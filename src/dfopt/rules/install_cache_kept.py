@@ -78,11 +78,13 @@ def _leaves(build: Build, index: int, use: Use) -> bool:
         return False
     if use.has("--offline") or _without_network(build, index):
         return False
-    if use.manager.family != "apt":
-        return True
-    return not use.has("--download-only", "--print-uris", "--simulate") and caches.keeps_archives(
-        build, index, use.command.start
-    )
+    if use.has("--download-only", "--print-uris", "--simulate", "--dry-run"):
+        return False  # nothing is fetched, or it is fetched to be kept
+    if use.manager.family == "nuget" and use.has("--no-restore", "--no-build"):
+        return False
+    if use.manager.family == "gem" and use.action == "download":
+        return False  # into the project's own vendor/cache
+    return use.manager.family != "apt" or caches.keeps_archives(build, index, use.command.start)
 
 
 # ------------------------------------------------------------------------------------------------------- by flag
