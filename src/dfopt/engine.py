@@ -4,7 +4,18 @@ import re
 from collections.abc import Iterable, Mapping
 
 from dfopt.build import Build
-from dfopt.rule import ChangesDirective, Diagnostic, Effect, Finding, Fix, Given, Rule, Saving
+from dfopt.rule import (
+    AddsCommand,
+    ChangesDirective,
+    Diagnostic,
+    DropsCommand,
+    Effect,
+    Finding,
+    Fix,
+    Given,
+    Rule,
+    Saving,
+)
 from dfopt.source import Source, Span, apply_edits
 from dfopt.startup import NamedTuple, pattern
 from dfopt.syntax import Instruction, Problem, Syntax, parse
@@ -76,11 +87,11 @@ class Fixed(NamedTuple):
         return self.report.source
 
 
-class _Chosen(NamedTuple):
+class Offer(NamedTuple):
+    """A fix that may be made, and what it cures."""
+
     diagnostic: Diagnostic
     fix: Fix
-    start: int
-    end: int
 
 
 def check(source: Source, rules: Iterable[Rule], given: Given = Given(), severities: Mapping[str, str] = {}) -> Report:
@@ -111,7 +122,7 @@ def fix(
     for number in range(1, ROUNDS + 2):
         usable = tuple(rule for rule in rules if not any(rule.info.code in fault.codes for fault in faults))
         report, build = _report(current, usable, given, severities)
-        chosen = [] if report.refused or report.locked else _choose(report.diagnostics, unsafe)
+        chosen = [] if report.refused or report.locked else offered(report.diagnostics, unsafe)
         if not chosen:
             break
         text, made, broken = _make(current, build, chosen, given)
@@ -133,6 +144,58 @@ def fix(
     if faults:
         report = _report(current, rules, given, severities)[0]
     return Fixed(source, report, tuple(applied), tuple(faults))
+
+
+def offered(diagnostics: Iterable[Diagnostic], unsafe: bool) -> list[Offer]:
+    """The fixes (with `unsafe` all, else the safe ones) that are made in one round; what waits is looked for anew in the text that
+    they leave, so the order in which they are made does not matter.
+
+    One fix may take away what another needs: RUNs with different mounts cannot become one, so mounts come after merges. The effects of
+    a fix give its phase, and a round makes fixes of the earliest phase only; of those that touch each other, the first in order of
+    place and code.
+    """
+    found = [Offer(one, one.fix) for one in diagnostics if one.fix is not None and one.fix.edits]
+    phases = [(one, _phase(one.fix)) for one in found if one.fix.safe or unsafe]
+    earliest = min((phase for _, phase in phases), default=0)
+    places = []
+    for one, phase in phases:
+        if phase == earliest:
+            start = min(edit.span.start for edit in one.fix.edits)
+            end = max(edit.span.end for edit in one.fix.edits)
+            places.append(((start, one.diagnostic.code, end), one))
+    places.sort(key=lambda place: place[0])
+    offers: list[Offer] = []
+    taken = -1
+    for (start, _, end), one in places:
+        # In order of place, so none but the last one taken can be touched.
+        if start > taken:
+            offers.append(one)
+            taken = end
+    return offers
+
+
+# Words and flags, which may show that no more is needed (`apk add --no-cache`); where files are copied; which RUNs there are and
+# which commands stand in each; mounts, which make RUNs differ; commands, which a mount may make idle; what gathers the COPYs left.
+_PHASES = {
+    "AddsCopy": 1,
+    "Moves": 1,
+    "MergesRuns": 2,
+    "AddsMount": 3,
+    "AddsCommand": 4,
+    "DropsCommand": 4,
+    "Assembles": 5,
+}
+
+
+def _phase(fix: Fix) -> int:
+    kinds = {type(effect).__name__ for effect in fix.effects}
+    if "AddsMount" in kinds:
+        # What it adds and takes away is there for the mount.
+        return _PHASES["AddsMount"]
+    phase = max((_PHASES.get(kind, 0) for kind in kinds), default=0)
+    steps = {effect.step for effect in fix.effects if isinstance(effect, AddsCommand | DropsCommand)}
+    # Commands that go from one RUN to another are as good as a merge.
+    return _PHASES["MergesRuns"] if phase == _PHASES["AddsCommand"] and len(steps) > 1 else phase
 
 
 def apply_fix(source: Source, fix: Fix, given: Given = Given()) -> Source:
@@ -325,24 +388,7 @@ def _ignores(syntax: Syntax) -> Iterable[_Ignore]:
 # ------------------------------------------------------------------------------------------------------- fixing
 
 
-def _choose(diagnostics: Iterable[Diagnostic], unsafe: bool) -> list[_Chosen]:
-    """The fixes of one round: in order of place and code, none touching what another owns."""
-    candidates = []
-    for diagnostic in diagnostics:
-        fix = diagnostic.fix
-        if fix is not None and fix.edits and (fix.safe or unsafe):
-            start = min(edit.span.start for edit in fix.edits)
-            end = max(edit.span.end for edit in fix.edits)
-            candidates.append(_Chosen(diagnostic, fix, start, end))
-    candidates.sort(key=lambda one: (one.start, one.diagnostic.code, one.end))
-    chosen: list[_Chosen] = []
-    for one in candidates:
-        if all(one.start > other.end or one.end < other.start for other in chosen):
-            chosen.append(one)
-    return chosen
-
-
-def _make(source: Source, build: Build, chosen: list[_Chosen], given: Given) -> tuple[str, list[_Chosen], list[Fault]]:
+def _make(source: Source, build: Build, chosen: list[Offer], given: Given) -> tuple[str, list[Offer], list[Fault]]:
     """The text after one round, the fixes that it holds, and those that broke their promise."""
     faults: list[Fault] = []
     text = _edited(source.text, chosen)
@@ -368,11 +414,11 @@ def _make(source: Source, build: Build, chosen: list[_Chosen], given: Given) -> 
     return text, chosen, faults
 
 
-def _edited(text: str, chosen: list[_Chosen]) -> str:
+def _edited(text: str, chosen: list[Offer]) -> str:
     return apply_edits(text, [edit for one in chosen for edit in one.fix.edits])
 
 
-def _fault(one: _Chosen, wrong: str) -> Fault:
+def _fault(one: Offer, wrong: str) -> Fault:
     code = one.diagnostic.code
     return Fault((code,), f"the fix `{one.fix.title}` of {code} was undone: {wrong}")
 

@@ -529,8 +529,9 @@ def differences(expected: Form, actual: Form) -> list[str]:
     if len(expected.stages) != len(actual.stages):
         return [*found, f"{len(expected.stages)} stages became {len(actual.stages)}"]
     places = {id(stage): position for position, stage in enumerate(expected.stages)}
-    others = {id(stage): position for position, stage in enumerate(actual.stages)}
-    for old, new in zip(expected.stages, actual.stages):
+    matched = _matched(expected.stages, actual.stages)
+    others = {id(stage): position for position, stage in enumerate(matched)}
+    for old, new in zip(expected.stages, matched):
         label = f"stage `{old.name or places[id(old)]}`"
         if (old.name, old.platform, _place(old.base, places)) != (new.name, new.platform, _place(new.base, others)):
             found.append(f"{label} has another name, platform or base")
@@ -546,6 +547,20 @@ def differences(expected: Form, actual: Form) -> list[str]:
             else:
                 found.append(f"{label} has {len(news)} steps, declared were {len(olds)}")
     return found
+
+
+def _matched(expected: list[StageForm], actual: list[StageForm]) -> list[StageForm]:
+    """The stages of `actual` in the order of those of `expected` that they stand for: what is built hangs on names and on which
+    stage is the last, not on the order of the others."""
+    names = [stage.name for stage in expected]
+    others = [stage.name for stage in actual]
+    if names == others or names[-1] != others[-1] or sorted(map(str, names)) != sorted(map(str, others)):
+        return actual
+    left = list(actual[:-1])
+    found = []
+    for name in names[:-1]:
+        found.append(left.pop(next(number for number, stage in enumerate(left) if stage.name == name)))
+    return [*found, actual[-1]]
 
 
 def _place(origin: Origin, places: dict[int, int]) -> object:

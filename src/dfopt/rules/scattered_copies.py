@@ -34,12 +34,14 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     for stage in build.stages:
         if not build.is_shipped(stage) or _is_assembly(build, stage):
             continue
+        before = 0
         for group in _groups(build, stage):
             root = posixpath.commonpath([piece.folder for piece in group])
             doubt = _doubt(build, stage, group, root)
             if root == "/" or (doubt and _is_system(root) and given.assembly != "always"):
                 continue
-            yield _finding(build, stage, group, root, doubt)
+            yield _finding(build, stage, group, root, doubt, before)
+            before += 1
 
 
 def _is_assembly(build: Build, stage: Stage) -> bool:
@@ -142,7 +144,7 @@ def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
     return ""
 
 
-def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: str) -> Finding:
+def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: str, before: int) -> Finding:
     source = build.syntax.source
     first, last = build.instructions[group[0].instruction], build.instructions[group[-1].instruction]
     span = first.text_span
@@ -158,7 +160,7 @@ def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: 
     saves = Saving(
         f"{len(group) - 1} layer{'s' if len(group) > 2 else ''}; one layer is cached as a whole, so a change in one source copies all of them again"
     )
-    name = _fresh(build)
+    name = _fresh(build, stage, group[0].instruction, before)
     if name is None or _is_counted(build, stage):
         return Finding(
             span, message, None, saves, (), "a stage before this one would move stages that are named by number"
@@ -177,11 +179,20 @@ def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: 
     return Finding(span, message, fix, saves)
 
 
-def _fresh(build: Build) -> str | None:
+def _fresh(build: Build, stage: Stage, index: int, before: int) -> str | None:
+    """The name of the assembly stage for the COPYs at instruction `index`, with `before` others to be assembled above them.
+
+    It speaks of the stage that it is for, unless that is the last, and is numbered by place, so that it does not depend on which
+    assembly is made first.
+    """
+    stem = "assembly" if stage is build.final or not stage.name else f"assembly-{stage.name}"
+    names = [stem, *(f"{stem}-{number}" for number in range(2, 100))]
     taken = build.names()
-    return next(
-        (name for name in ("assembly", *(f"assembly-{number}" for number in range(2, 100))) if name not in taken), None
-    )
+    made = {one.index: one.name for one in build.stages if one.name in names and _is_assembly(build, one)}
+    copied = {reference.stage for at in range(stage.first, index) for reference in build.references_of(at)}
+    usable = [name for name in names if name not in taken or name in made.values()]
+    above = before + len(copied & made.keys())
+    return next((name for name in usable[above:] if name not in taken), None)
 
 
 def _is_counted(build: Build, stage: Stage) -> bool:
