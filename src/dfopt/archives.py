@@ -5,7 +5,7 @@ import posixpath
 import re
 
 from dfopt import layers
-from dfopt.build import Build, Command, Run, State, once
+from dfopt.build import Build, Command, Run, Stage, State, once
 from dfopt.shell import Simple, Word
 from dfopt.startup import NamedTuple, pattern
 
@@ -218,6 +218,17 @@ def packed(simple: Simple) -> list[tuple[str, list[str]]]:
         ending = {"gzip": ".gz", "pigz": ".gz", "xz": ".xz", "bzip2": ".bz2", "zstd": ".zst"}[name]
         return [(one + ending, [one]) for one in operands]
     return []
+
+
+def packer(build: Build, stage: Stage, path: str) -> tuple[int, Placed] | None:
+    """The command of a stage, or of those that it stands on, that packs the archive at `path`, and its instruction; None where none is known."""
+    for one in build.chain(stage):
+        for index in one.indexes:
+            for place in placed(build, index):
+                for text, _ in packed(place.command.simple):
+                    if file_of(build, index, place, text).path == path:
+                        return index, place
+    return None
 
 
 def may_be_removed(build: Build, index: int, file: File, since: int) -> bool:

@@ -64,6 +64,10 @@ def _of_earlier(build: Build, stage: Stage, index: int, run: Run, place: Placed,
             if not any(one.path == file.path and one.kind != "archive" for one in layers.laid(build, origin) or ()):
                 continue
             copy = build.copy(origin)
+            if copy is not None and copy.origin is not None and copy.origin.stage is not None:
+                packed = build.stages[copy.origin.stage]
+                if any(archives.packer(build, packed, "/" + source.lstrip("/")) for source in copy.sources or ()):
+                    return  # that it is packed at all is the fault
             advice = "mount it for that RUN (`--mount=type=bind`), or let ADD unpack it"
             if name == "ADD":
                 advice = "fetch, unpack and delete it in one RUN"

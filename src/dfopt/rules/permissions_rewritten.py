@@ -571,6 +571,10 @@ def _owner(build: Build, index: int, rewriting: _Rewriting, copies: list[int], d
         if name and not name.isdecimal():
             _check_accounts(build, index, rewriting, copies, name)
     kept = any(build.instructions[copy].name == "COPY" and build.references_of(copy) for copy in copies)
+    if kept:
+        doubts.append("no file in it has set-id bits or capabilities, which `chown` takes away and COPY keeps")
+    if (not user or not group) and not colon and _hands_group_on(build, copies[-1]):
+        doubts.append("the folder does not hand its group on to what is made in it")
     if colon and not group:
         if not user or user.isdecimal():
             raise _No("the group is not known")
@@ -579,6 +583,17 @@ def _owner(build: Build, index: int, rewriting: _Rewriting, copies: list[int], d
         # Without --chown a COPY from another stage keeps who owns a file there.
         doubts.append(f"the files' {'group' if user else 'owner'} is root, which they get")
     return f"{user or '0'}:{group or '0'}"
+
+
+def _hands_group_on(build: Build, index: int) -> bool:
+    """Whether a folder may have a set-group-id bit: of Debian's own these, of others where a command before sets one."""
+    own = ("/var/mail/", "/var/local/")
+    stage = build.stage(index)
+    assert stage is not None, "a COPY stands in a stage"
+    texts = (run.script.text for one in build.chain(stage) for at in one.indexes if (run := build.run(at)) is not None)
+    return any(one.path.startswith(own) for one in layers.laid(build, index) or ()) or any(
+        re.search(r"\b[2367][0-7]{3}\b|[ug+=,]s\b", text) for text in texts
+    )
 
 
 def _variables(build: Build, index: int, word: Word, copy: int) -> str:
