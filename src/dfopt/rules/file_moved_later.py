@@ -7,7 +7,7 @@ from dfopt import archives, bases, layers, packages, rewrite
 from dfopt.archives import File, Placed
 from dfopt.build import Build, Run, Stage
 from dfopt.layers import Laid
-from dfopt.rule import DropsCommand, Effect, Finding, Fix, Given, Layers, Related, Removes, Retargets, Saving
+from dfopt.rule import Changes, DropsCommand, Effect, Finding, Fix, Given, Layers, Related, Removes, Retargets, Saving
 from dfopt.shell import Compound, Simple, Word
 from dfopt.source import Edit
 
@@ -166,7 +166,8 @@ def _retargeted(
         if layers.exists(build, stage, parent, index):
             raise _No(f"`{parent}` is made between")
         doubts.append(f"`{parent}` is there already")
-    if not _is_new(build, stage, at, copy):
+    is_new = _is_new(build, stage, at, copy)
+    if not is_new:
         doubts.append(f"`{at}` is no link and no folder in the image before")
     if not _is_new(build, stage, source.path, copy) and not _is_staging(build, stage, source.path, copy):
         doubts.append(f"nothing is at `{source.path}` before")
@@ -183,6 +184,8 @@ def _retargeted(
     effects: list[Effect] = [DropsCommand(index, number), Retargets(copy, at)]
     if len(run.script.steps) == 1:
         effects.append(Layers(stage.index, -1))
+    if not is_new:
+        effects.append(Changes((at,), stage.index))
     left = posixpath.dirname(source.path)
     if not layers.exists(build, stage, left, copy):
         doubts.append(f"the folder `{left}`, which is empty then, is not needed")

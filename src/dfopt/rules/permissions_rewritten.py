@@ -308,8 +308,8 @@ def _with_flag(
             raise _No(f"`{target.word.text}` may name other files as well")
     for target in kept:
         _check_folder(build, stage, index, simple.start, target, rewriting, copies, doubts)
-    for copy in copies:
-        _check_parents(build, stage, copy, flag, targets, doubts)
+    above = {folder for copy in copies for folder in _new_parents(build, stage, copy, flag, targets)}
+    doubts += [f"`{folder}` is there already, or may get the same as the files in it" for folder in sorted(above)]
     # The folder itself keeps its owner where it was there before the COPY.
     again = [target for target in kept if not _is_made_by_copy(build, stage, target, copies)]
     if rewriting.flag == "chmod" and flag in ("--chmod=755", "--chmod=0755"):
@@ -324,8 +324,8 @@ def _with_flag(
     if all_gone:
         effects.append(Layers(stage.index, -1))
     if doubts:
-        paths = tuple(sorted({pattern for target in targets for pattern in (target.path, target.path + "/**")}))
-        effects.append(Changes(paths, stage.index))
+        paths = {pattern for target in targets for pattern in (target.path, target.path + "/**")}
+        effects.append(Changes(tuple(sorted(paths | above)), stage.index))
     because = "the files have the same owner and mode in the layer that brings them, and nothing between looks at these"
     if flag == "--chmod=711":
         because = f"ADD gives what it fetches mode 0600, of which `+x` makes 0711; {because}"
@@ -390,8 +390,8 @@ def _check_copy(build: Build, copy: int, rewriting: _Rewriting, targets: list[_T
             raise _No(f"line {line} has `{flag.text}`")
 
 
-def _check_parents(build: Build, stage: Stage, copy: int, flag: str, targets: list[_Target], doubts: list[str]) -> None:
-    """COPY gives its flags to the folders that it makes above its destination, too."""
+def _new_parents(build: Build, stage: Stage, copy: int, flag: str, targets: list[_Target]) -> Iterator[str]:
+    """The folders above a COPY's destination that it may make, and that its flag would then hold for."""
     if flag.startswith("--chmod=") and flag.partition("=")[2].lstrip("0") in ("755", "+x", "a+x", "u+x", "ugo+x"):
         return
     for one in layers.laid(build, copy) or ():
@@ -401,8 +401,9 @@ def _check_parents(build: Build, stage: Stage, copy: int, flag: str, targets: li
             folder = posixpath.dirname(tops[0]) if tops else folder
         elif any(target.path != one.path and layers.covers(target.path, folder) for target in targets):
             folder = posixpath.dirname(next(t.path for t in targets if layers.covers(t.path, folder)))
-        if not layers.exists(build, stage, folder, copy):
-            doubts.append(f"`{folder}` is there already, or may get the same as the files in it")
+        while not layers.exists(build, stage, folder, copy):
+            yield folder
+            folder = posixpath.dirname(folder)
 
 
 def _is_workdir(build: Build, stage: Stage, path: str, before: int) -> bool:
