@@ -45,7 +45,7 @@ exit 0|exit 3|exit|exec l#|exec 2>/dev/null|true|false|:|wait|! x#|! l#|l# | x#|
 l# "$(x#)"|C="$(x#)"|trap "l#" EXIT|trap "x#" EXIT|trap "rm -f f#" EXIT|trap - EXIT|trap "" EXIT|eval "A=#"|eval "x#; l#"|. ./lib|. ./lib && l#|alias l=x#|prog #|prog #|prog # && inst|prog # && inst|inst
 f#() { l#; x#; l#; }; f#|g() { cd d; A=fn; }; g|shift|read A < lib|ls > l#.txt|l# > o#|l# >> o 2>&1|{ l#; x#; l#; } > o#|printf -v A x|ulimit -n 50|ulimit -n >> "$LOG"
 l# & wait|x# & wait|l# & x# && wait|[ -e d ]|[ -d d ] && l#|test "$A" = 1|pwd >> "$LOG"|command cd d|break|return 0|local A=1|readonly A=#|hash -r|type l1 >> "$LOG"|PATH=/usr/bin:$PATH
-l# *|l# ~|OLDPWD=x l#|cd - >> "$LOG"|kill -0 $$|l# <<< x|echo $? >> "$LOG"|echo "$_" >> "$LOG"|: > f#|A=5 :|time l#|let A=5|((A = 5))|[[ x =~ x ]]|declare A=4|pushd d|IFS=x"""
+l# *|l# ~|OLDPWD=x l#|cd - >> "$LOG"|kill -0 $$|echo "${i-none}" >> "$LOG"|g || l#|l# <<< x|echo $? >> "$LOG"|echo "$_" >> "$LOG"|: > f#|A=5 :|time l#|let A=5|((A = 5))|[[ x =~ x ]]|declare A=4|pushd d|IFS=x"""
 COMMANDS = [command for line in SIMPLE.split("\n") for command in line.replace(" | ", "\0").split("|")]
 NESTED = (
     "(%s; %s)", "{ %s; %s; }", "(%s && %s)", "{ %s && %s; }", "if %s; then %s; fi", "if %s; then l#; else %s; fi", "for i in 1 2; do %s; %s; done",

@@ -55,11 +55,10 @@ class _Part(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """How RUNs become one: their bodies joined by `operator`. `head`: the first one's leading `set` holds for all."""
+    """How RUNs become one: their bodies joined by `operator`."""
 
     parts: tuple[_Part, ...]
     operator: str
-    head: bool
 
 
 def merge(
@@ -138,9 +137,7 @@ def _ends(simple: Simple) -> bool:
 # ---------------------------------------------------------------------------------------------------------- a plan
 
 
-def _plan(
-    build: Build, first: int, last: int, additions: Sequence[Added], cuts: Mapping[int, Cut]
-) -> _Plan | str:  # fmt: skip
+def _plan(build: Build, first: int, last: int, additions: Sequence[Added], cuts: Mapping[int, Cut]) -> _Plan | str:
     """How RUNs become one, or why they cannot."""
     runs: list[Run] = []
     why = _startup(build, first)
@@ -243,7 +240,7 @@ def _why_not_before(build: Build, index: int, run: Run) -> str:
 
 def _background(script: Script) -> str:
     """Whether a script may leave something running in the background by its own `&`, in words; "" where it does not."""
-    kinds = list(_kinds(script, True))
+    kinds = list(rewrite.kinds(script, substitutions=True))
     waits = [
         number
         for number, step in enumerate(script.steps)
@@ -273,30 +270,9 @@ def _words(step: Step) -> tuple[str | None, ...]:
     return tuple(word.value for word in command.words)
 
 
-def _kinds(script: Script, substitutions: bool = False) -> Iterator[str]:
-    """The kinds of the compound commands in a script, and `&` for each command in the background; with `substitutions` of those too."""
-    if script.terminator == "&":
-        yield "&"
-    for step in script.steps:
-        if step.operator == "&":
-            yield "&"
-        for command in step.pipeline.commands:
-            words = list(command.words)
-            if isinstance(command, Compound):
-                yield command.kind
-                for body in command.bodies:
-                    yield from _kinds(body, substitutions)
-            else:
-                words += [assignment.value for assignment in command.assignments if assignment.value is not None]
-            words += [redirection.target for redirection in command.redirections]
-            words += [redirection.body for redirection in command.redirections if redirection.body is not None]
-            for inner in (inner for word in words for inner in word.substitutions) if substitutions else ():
-                yield from _kinds(inner, substitutions)
-
-
 def _arranged(
     build: Build, indexes: Sequence[int], runs: Sequence[Run], additions: Sequence[Added], cuts: Mapping[int, Cut]
-) -> _Plan | str:  # fmt: skip
+) -> _Plan | str:
     """The bodies joined in the way that takes the fewest subshells, of those that keep the meaning."""
     found: list[_Plan] = []
     why = ""
@@ -313,7 +289,9 @@ def _arranged(
             parts.append(_Part(index, run, first, len(run.script.steps) - cut.trailing))
         if len(parts) < len(runs):
             continue
-        assert all(part.steps for part in parts), "something is left of each RUN"
+        if not all(part.steps for part in parts):
+            why = why or "nothing would be left of a RUN"
+            continue
         errexit = rewrite.shell_has(build, indexes[0], "e") or (hoisted is not None and "errexit" in hoisted)
         relies = [_relies(part, errexit) for part in parts]
         followed = relies if additions else relies[:-1]
@@ -328,7 +306,7 @@ def _arranged(
             if isinstance(wrapped, str):
                 why = why or wrapped
             else:
-                found.append(_Plan(wrapped, operator, hoisted is not None))
+                found.append(_Plan(wrapped, operator))
     if not found:
         return why
     authors = _authors_operator(runs)
@@ -348,7 +326,7 @@ def _authors_operator(runs: Sequence[Run]) -> str:
 
 def _wrapped(
     build: Build, parts: Sequence[_Part], operator: str, additions: Sequence[Added]
-) -> tuple[_Part, ...] | str:  # fmt: skip
+) -> tuple[_Part, ...] | str:
     """The bodies, in a subshell each that needs one; or why one cannot stand in one."""
     found = []
     for number, part in enumerate(parts):
@@ -487,6 +465,11 @@ def _why_not_wrapped(run: Run) -> str:
     return ""
 
 
+_SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
+
+# What package managers do without installing a program.
+_HARMLESS = frozenset(("clean", "update", "download", "query", "remove"))
+
 # The manager that stands in the official image of its language updates itself in its place.
 _IN_PLACE = {"python": frozenset(("pip", "pip3")), "node": frozenset(("npm",))}
 
@@ -499,17 +482,14 @@ _BRINGING = frozenset(
 def _stays(command: Command) -> bool:
     """Whether a command's program is the system's own, which nothing installs in another folder."""
     if command.use is not None:
-        return command.use.manager.family in ("apt", "apk", "dnf", "zypper")
+        return command.use.manager.family in _SYSTEM
     return packages.touches_only_its_words(command.simple)
 
 
 def _may_install(build: Build, index: int, command: Command, name: str) -> bool:
     """Whether a command may bring another program called `name` into a folder that is looked into before that of the one there is."""
     if command.use is not None:
-        if command.use.manager.family in ("apt", "apk", "dnf", "zypper") or command.use.action in (
-            "clean",
-            "configure",
-        ):
+        if command.use.manager.family in _SYSTEM or command.use.action in _HARMLESS:
             return False
         base, state = build.state(index).base, build.state(index)
         same = base is not None and name in _IN_PLACE.get(base.repository, ()) and state.is_root
@@ -648,11 +628,7 @@ def _is_chain(steps: Sequence[Step]) -> bool:
                 return False
             if command.words and command.words[0].value in (".", "source", "eval", "trap"):
                 return False
-            words = list(command.words)
-            words += [assignment.value for assignment in command.assignments if assignment.value is not None]
-            words += [redirection.target for redirection in command.redirections]
-            words += [redirection.body for redirection in command.redirections if redirection.body is not None]
-            for inner in (inner for word in words for inner in word.substitutions):
+            for inner in (inner for word in rewrite.words_of(command) for inner in word.substitutions):
                 if len(inner.steps) > 1 or not _is_chain(inner.steps):
                     return False
     return True

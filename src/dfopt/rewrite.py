@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dfopt.build import Build, Command, Run, once
-from dfopt.shell import Compound, Script, Simple
+from dfopt.shell import Compound, Script, Simple, Word
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
 from dfopt.syntax import Comment
@@ -147,11 +147,11 @@ def can_append(build: Build, index: int) -> bool:
         if command.name is None or _leaves(command.simple):
             return False
         errexit = errexit or command.name == "set"
-    kinds = set(_kinds(run.script))
-    if "&" in kinds or shell_has(build, index, "f"):
+    within = set(kinds(run.script))
+    if "&" in within or shell_has(build, index, "f"):
         return False
     last = run.script.steps[-1].pipeline
-    return not errexit or ("function" not in kinds and all(isinstance(command, Simple) for command in last.commands))
+    return not errexit or ("function" not in within and all(isinstance(command, Simple) for command in last.commands))
 
 
 _LONG_OPTIONS = {"e": "errexit", "f": "noglob", "u": "nounset", "x": "xtrace"}
@@ -180,8 +180,9 @@ def _leaves(simple: Simple) -> bool:
     return bool(names) and names[0] in LEAVING
 
 
-def _kinds(script: Script) -> Iterator[str]:
-    """The kinds of the compound commands in a script, and `&` where something runs in the background."""
+def kinds(script: Script, substitutions: bool = False) -> Iterator[str]:
+    """The kinds of the compound commands in a script, and `&` for each command in the background; with `substitutions` those in
+    substitutions too."""
     if script.terminator == "&":
         yield "&"
     for step in script.steps:
@@ -191,7 +192,21 @@ def _kinds(script: Script) -> Iterator[str]:
             if isinstance(command, Compound):
                 yield command.kind
                 for body in command.bodies:
-                    yield from _kinds(body)
+                    yield from kinds(body, substitutions)
+            for word in words_of(command) if substitutions else ():
+                for inner in word.substitutions:
+                    yield from kinds(inner, substitutions)
+
+
+def words_of(command: Simple | Compound) -> Iterator[Word]:
+    """All words of a command itself: values that it assigns, targets of redirections and texts of heredocs too."""
+    yield from command.words
+    if isinstance(command, Simple):
+        yield from (assignment.value for assignment in command.assignments if assignment.value is not None)
+    for redirection in command.redirections:
+        yield redirection.target
+        if redirection.body is not None:
+            yield redirection.body
 
 
 def always_runs(build: Build, index: int, command: int, fails: bool) -> bool:
@@ -200,10 +215,10 @@ def always_runs(build: Build, index: int, command: int, fails: bool) -> bool:
     run = build.run(index)
     if run is None or run.script.opaque is not None:
         return False
-    kinds = set(_kinds(run.script))
+    within = set(kinds(run.script))
     steps = run.script.steps
     before = steps[command].operator
-    if "&" in kinds or "function" in kinds or before == "||":
+    if "&" in within or "function" in within or before == "||":
         return False
     if any(
         (one.name is None or _leaves(one.simple)) and not _in_own_shell(one)
@@ -263,7 +278,7 @@ def joint_behind(build: Build, index: int, after: int) -> str | None:
     if after + 1 == len(steps):
         return joint(build, index) if can_append(build, index) else None
     following = steps[after + 1]
-    if "&" in set(_kinds(run.script)) or shell_has(build, index, "f"):
+    if "&" in set(kinds(run.script)) or shell_has(build, index, "f"):
         return None
     for command in run.commands:
         if command.simple.start >= following.pipeline.start or _in_own_shell(command):

@@ -35,24 +35,12 @@ _FETCHING = frozenset("curl wget git tar unzip dd cp mv gunzip unxz bunzip2 xz g
 # What the files of a package source, and the keys of one, are called.
 _SOURCE = re.compile(r"\bgpg|\.asc\b|\bkeys?\b|keyring|/etc/(?:apt|apk|yum|zypp|dnf)|\.repo\b|\.list\b")
 
-# These write the files anew that they name: (the options that take a value, how many operands name something else).
-_REWRITING = {
-    "chown": 1,
-    "chgrp": 1,
-    "chmod": 1,
-    "strip": 0,
-    "mv": 0,
-    "gzip": 0,
-    "gunzip": 0,
-    "xz": 0,
-    "unxz": 0,
-    "bzip2": 0,
-    "bunzip2": 0,
-}
+# These write the files anew that they name.
+_REWRITING = frozenset("chown chgrp chmod strip mv gzip gunzip xz unxz bzip2 bunzip2".split())
 
 # Folders that every image has, of which a command that writes below them is not known to have brought the rest.
 _SHARED = re.compile(
-    r"/(?:bin|boot|dev|etc|home|lib|lib64|media|mnt|proc|root|run|sbin|sys|tmp|usr|var)?|/usr/(?:local/)?\w+|/var/\w+|/usr/local"
+    r"/(?:bin|boot|dev|etc|home|lib|lib64|media|mnt|proc|root|run|sbin|sys|usr|var)?|/usr/(?:local/)?\w+|/var/\w+|/usr/local"
 )
 
 
@@ -178,9 +166,10 @@ def _rewritten(build: Build, first: int, second: int, two: Run) -> _Gain | None:
             ]
             if others:
                 return None
-            message = f"`{name}` writes `{place[0]}` once more, which the layer of line {_line(build, first)} has already -> do it in that RUN"
+            named = path if path is not None and layers.covers(place[0], path) else place[0]
+            message = f"`{name}` writes `{named}` once more, which the layer of line {_line(build, first)} has already -> do it in that RUN"
             span = two.span(command.simple.start, command.simple.end)
-            return _Gain(span, message, f"a second copy of `{place[0]}`")
+            return _Gain(span, message, f"a second copy of `{named}`")
     return None
 
 
@@ -255,7 +244,10 @@ def _pruned(build: Build, first: int, one: Run, two: Run) -> _Gain | None:
         if use.action != "remove" or use.manager.family in _DATABASES:
             continue
         same = [other for other in one.uses if other.manager.name == use.manager.name and other.action == "install"]
-        if same and all(_is_quick(command) or command.use in two.uses and command.use.action in ("remove", "clean") for command in two.commands if command.use is not None or not _is_quick(command)):  # fmt: skip
+        quick = (
+            _is_quick(one) or (one.use is not None and one.use.action in ("remove", "clean")) for one in two.commands
+        )
+        if same and all(quick):
             label = f"{use.manager.name} {use.verb}"
             message = f"`{label}` is too late: the layer of line {_line(build, first)} keeps what it takes away -> do it in that RUN"
             return _Gain(two.span(use.command.start, use.command.end), message, "the packages that are taken away")
