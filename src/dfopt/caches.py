@@ -671,25 +671,14 @@ def fresh_flags(run: Run, use: Use) -> tuple[str, ...]:
 
 
 def with_flags(index: int, run: Run, use: Use, flags: tuple[str, ...]) -> tuple[list[Edit], list[Effect]] | None:
-    """The edits by which a command gets options, behind those that follow its verb; None where they may not stand there."""
+    """The edits by which a command gets options, directly behind its verb: others come behind the options that stand there, so
+    that it does not matter which come first. None where they may not stand there."""
     if not flags:
         return [], []
     last = behind_verb(use)
     if last is None:
         return None
-    words = use.command.words
-    operands = {id(word) for word in use.operands}
-    end = next((at for at in range(last + 1, len(words)) if id(words[at]) in operands), len(words))
-    behind = words[last + 1 : end]
-    # apk's own option of this kind stands at the verb; and the last option must not wait for a value in the next word.
-    if (
-        use.manager.family != "apk"
-        and behind
-        and end - 1 in {option.index for option in use.options}
-        and all(word.text.startswith("-") and word.text != "--" for word in behind)
-    ):
-        last = end - 1
-    word = words[last]
+    word = use.command.words[last]
     return [rewrite.add_word_behind(run, word.start, word.end, " ".join(flags))], [AddsWord(index, word.end, flags)]
 
 

@@ -90,7 +90,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                     groups.setdefault(key, []).append((index, run, use))
         for group in groups.values():
             findings = list(_group(build, stage, group, stage.base.stage in pending))
-            if group[0][2].manager.family == "apt" and findings:
+            if group[0][2].manager.family == "apt" and findings and not build.is_shipped(stage):
                 pending.add(stage.index)
             yield from findings
         if stage.base.stage in pending:
@@ -195,7 +195,9 @@ def _members(build: Build, stage: Stage, lacking: dict[int, tuple[Run, Use]]) ->
             )
         elif assumed is not None and family != "apk":
             assumed = None
-        if family in _SYSTEM and any(layers.ELSEWHERE.search(word.text) for word in use.command.words):
+        if family in _SYSTEM and (
+            use.has("--root") or any(layers.ELSEWHERE.search(word.text) for word in use.command.words)
+        ):
             return f"`{caches.label(use)}` works in another root, or keeps its files elsewhere", "", []
         if family == "apk" and not _is_alpine(build, index):
             agree = agree or "the base image is not known: it is taken to be Alpine Linux"
@@ -239,6 +241,9 @@ def _why_not(
     """Why there is no fix, and what must be agreed to where there is one."""
     line = build.syntax.source.line_of
     paths = tuple(dict.fromkeys(path for member in members for _, path in member.missing))
+    if _KEPT.path in paths:
+        # Archives that are no longer where apt has them.
+        paths += (posixpath.dirname(_KEPT.path),)
     taken = layers.copied_from(build, stage, paths)
     if taken is not None:
         return f"the folder is needed: {taken.why}", ""
@@ -515,15 +520,15 @@ def _switching_on(build: Build, stage: Stage, member: _Member) -> tuple[tuple[li
             continue
         flags: tuple[str, ...] = ()
         if manager.family == "apt" and any(folder is _KEPT for folder, _ in member.missing):
-            flags = ("-o", f"Dir::Cache::archives={posixpath.basename(_KEPT.path)}")
+            flags = (f"-oDir::Cache::archives={posixpath.basename(_KEPT.path)}",)
             if manager.name != "apt-get":
                 # Of itself only apt-get keeps what it has installed.
-                flags += ("-o", "APT::Keep-Downloaded-Packages=true")
+                flags += ("-oAPT::Keep-Downloaded-Packages=true",)
         elif manager.family == "dnf" and any(path == caches.YUM_FOLDER for _, path in member.missing):
             flags = manager.keep_flags
         elif manager.family in ("apk", "dnf") and not (manager.family == "apk" and use.no_cache):
             flags = (*caches.fresh_flags(member.run, use), *manager.keep_flags)
-        flags = tuple(flag for flag in flags if flag not in {word.value for word in use.command.words} or flag == "-o")
+        flags = tuple(flag for flag in flags if flag not in {word.value for word in use.command.words})
         added = caches.with_flags(member.instruction, member.run, use, flags)
         if added is None:
             return ([], []), "it is not known where another option may stand"
