@@ -231,29 +231,48 @@ def packer(build: Build, stage: Stage, path: str) -> tuple[int, Placed] | None:
     return None
 
 
+class _Removal(NamedTuple):
+    """What a command deletes or moves away: `files` as far as their names are known; `unsure` is whether there may be others."""
+
+    start: int
+    files: tuple[tuple[str, File], ...]
+    unsure: bool
+
+
+@once
+def _removals(build: Build, index: int) -> tuple[_Removal, ...]:
+    """The commands of a RUN that delete or move files."""
+    found = []
+    for place in placed(build, index):
+        name, words = _own_words(place.command.simple)
+        start = place.command.simple.start
+        if name in ("xargs", "trap"):
+            found.append(_Removal(start, (), True))
+            continue
+        if name not in ("rm", "unlink", "mv", "find", "shred"):
+            continue
+        if name == "find" and not any(word.value in ("-delete", "-exec") for word in words):
+            continue
+        operands = [word.text for word in words[1:] if not word.text.startswith("-")]
+        operands = operands[:-1] if name == "mv" else operands
+        files = tuple((text, file_of(build, index, place, text)) for text in operands)
+        found.append(_Removal(start, files, False))
+    return tuple(found)
+
+
 def may_be_removed(build: Build, index: int, file: File, since: int) -> bool:
     """Whether a command of a RUN behind offset `since` of its script deletes or moves a file, or may: its names are not all known."""
-    for place in placed(build, index):
-        if place.command.simple.start < since:
+    for removal in _removals(build, index):
+        if removal.start < since:
             continue
-        name, words = _own_words(place.command.simple)
-        if name not in ("rm", "unlink", "mv", "find", "xargs", "shred", "trap"):
-            continue
-        if name in ("xargs", "trap") or (
-            name == "find" and not any(word.value in ("-delete", "-exec") for word in words)
-        ):
-            if name != "find":
-                return True
-            continue
-        operands = [word for word in words[1:] if not word.text.startswith("-")]
-        for word in operands[:-1] if name == "mv" else operands:
-            other = file_of(build, index, place, word.text)
+        if removal.unsure:
+            return True
+        for text, other in removal.files:
             if other.path is None or file.path is None:
                 if other.key == file.key or "$" in other.key or other.path is None:
                     return True
-                continue
-            if layers.covers(other.path, file.path) or layers.overlaps(other.path, file.path):
-                return True
-            if any(character in word.text for character in "$`{"):
+            elif (
+                layers.covers(other.path, file.path) or layers.overlaps(other.path, file.path) or set(text) & set("$`{")
+            ):
                 return True
     return False

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from dfopt import archives, layers, merging, packages, rewrite
 from dfopt.archives import File, Placed
-from dfopt.build import Build, Run, Stage
+from dfopt.build import Build, Run, Stage, once
 from dfopt.rule import AddsCommand, Effect, Finding, Fix, Given, Layers, Related, Removes, Saving
 from dfopt.source import Span
+from dfopt.startup import NamedTuple
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
@@ -210,9 +211,9 @@ def _names(build: Build, index: int, file: File) -> bool:
 
 def _used_after(build: Build, index: int, place: Placed, file: File) -> str:
     """Why a command behind the unpacking one, in the same RUN, may look at the archive; "" where none does."""
-    for other in archives.placed(build, index):
-        if other.command.simple.start > place.command.simple.start:
-            why, _ = _reads(build, index, other, file)
+    for look in _looks(build, index):
+        if look.place.command.simple.start > place.command.simple.start:
+            why, _ = _reads(look, file)
             if why:
                 return why
     return ""
@@ -240,8 +241,8 @@ def _read_later(build: Build, stage: Stage, index: int, file: File, doubts: list
             doubts.append(f"the ONBUILD on line {line} does not read it")
         elif instruction.name == "RUN" and (run is None or run.script.opaque is not None):
             doubts.append(f"the RUN on line {line} does not read it")
-        for other in archives.placed(build, later):
-            why, certain = _reads(build, later, other, file)
+        for look in _looks(build, later):
+            why, certain = _reads(look, file)
             if why and certain:
                 return f"{why} on line {line}"
             if why:
@@ -255,30 +256,53 @@ def _looks_at_nothing(other: Placed) -> bool:
     return name in ("cd", "mkdir", "curl", "wget", "unzip", "ln", "test", "[") or bool(archives.unpacked(other.command))
 
 
-def _reads(build: Build, index: int, other: Placed, file: File) -> tuple[str, bool]:
-    """Why a command may look at the archive ("" where it does not), and whether it certainly does."""
-    simple, use = other.command.simple, other.command.use
-    name = posixpath.basename(file.text.replace('"', "").replace("'", ""))
+class _Look(NamedTuple):
+    """What a command may look at: all its words in one text, and of those that may be paths the absolute ones (None: not known)."""
+
+    place: Placed
+    text: str
+    paths: tuple[tuple[str, str | None], ...]
+    why: str  # why it may read what it does not name, "" where it does not
+
+
+@once
+def _looks(build: Build, index: int) -> tuple[_Look, ...]:
+    """The commands of a RUN, read once for all archives of the file."""
+    return tuple(_look(build, index, place) for place in archives.placed(build, index))
+
+
+def _look(build: Build, index: int, place: Placed) -> _Look:
+    simple, use = place.command.simple, place.command.use
     texts = [word.text for word in simple.words[1:]] + [one.target.text for one in simple.redirections]
+    paths: list[tuple[str, str | None]] = []
     for text in texts:
-        if name in text:
-            return f"`{other.command.label}` names it", True
         if not set(text) & set("/.*?[$`") or (text.startswith("-") and "/" not in text):
             continue
-        found = archives.file_of(build, index, other, text[text.index("/") :] if text.startswith("-") else text)
         if "://" in text or (use is not None and "/" not in text):
             continue
-        if file.path is None or found.path is None:
-            if set(text) & set("*?[$`") and simple.words[0].value not in ("curl", "wget", "echo", "export"):
-                return f"it is not known what `{text}` names", False
-        elif layers.covers(found.path, file.path) and not _looks_at_nothing(other):
-            return f"`{other.command.label}` works with `{text}`", True
+        named = text[text.index("/") :] if text.startswith("-") else text
+        paths.append((text, archives.file_of(build, index, place, named).path))
+    why = ""
     if use is not None:
-        builds = use.action in ("build", "run", "init")
-        return (f"`{use.manager.name} {use.verb}` may read it", False) if builds else ("", False)
-    if not packages.touches_only_its_words(simple):
-        return f"it is not known what `{other.command.label}` reads", False
-    here = other.folder is None or file.path is None or layers.covers(other.folder, file.path)
-    if here and other.command.name in ("ls", "find", "du", "cpio", "dir"):
-        return f"`{other.command.label}` lists its folder", False
-    return "", False
+        why = f"`{use.manager.name} {use.verb}` may read it" if use.action in ("build", "run", "init") else ""
+    elif not packages.touches_only_its_words(simple):
+        why = f"it is not known what `{place.command.label}` reads"
+    return _Look(place, "\n".join(texts), tuple(paths), why)
+
+
+def _reads(look: _Look, file: File) -> tuple[str, bool]:
+    """Why a command may look at the archive ("" where it does not), and whether it certainly does."""
+    command = look.place.command
+    if posixpath.basename(file.text.replace('"', "").replace("'", "")) in look.text:
+        return f"`{command.label}` names it", True
+    for text, path in look.paths:
+        if file.path is None or path is None:
+            if set(text) & set("*?[$`") and command.name not in ("curl", "wget", "echo", "export"):
+                return f"it is not known what `{text}` names", False
+        elif layers.covers(path, file.path) and not _looks_at_nothing(look.place):
+            return f"`{command.label}` works with `{text}`", True
+    folder = look.place.folder
+    if not look.why and command.use is None and command.name in ("ls", "find", "du", "cpio", "dir"):
+        if folder is None or file.path is None or layers.covers(folder, file.path):
+            return f"`{command.label}` lists its folder", False
+    return look.why, False
