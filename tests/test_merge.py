@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from dfopt import engine, merging
@@ -205,6 +205,15 @@ def _scripts(text: str) -> list[str]:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
 )
 @given(files())
+@example(
+    (
+        "FROM x\nRUN set -e && l1\nRUN set -e && l1001 & wait && C=$(l1002; x1003; echo c1004)\n",
+        (DASH, BASH, BUSYBOX),
+        True,
+    )
+)
+@example(("FROM x\nRUN set -e; ! { cd d; l1; }\nRUN l1001\n", (DASH, BASH, BUSYBOX), True))
+@example(("FROM x\nRUN l1 | l2; l3;\nRUN l1001; set -e; (! { cd d; l1002; }); l1003\n", (DASH, BASH, BUSYBOX), False))
 def test_merged_runs_do_the_same(programs: pathlib.Path, tmp_path: pathlib.Path, made: tuple[str, tuple[tuple[str, ...], ...], bool]) -> None:  # fmt: skip
     text, shells, appended = made
     if parse(Source(text)).fatal:

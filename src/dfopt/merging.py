@@ -333,7 +333,7 @@ def _wrapped(
         final = number == len(parts) - 1 and not additions
         later = [command for other in parts[number + 1 :] for command in other.run.commands]
         needs = _needs_subshell(part, operator, final) or ("" if final else _hashed(build, part, later, additions))
-        why = _why_not_wrapped(part.run) if needs else ""
+        why = _why_not_wrapped(part) if needs else ""
         if why:
             return _refusal(build, part.run, f"{needs}, and in a subshell {why}")
         found.append(part._replace(wrapped=bool(needs)))
@@ -440,8 +440,12 @@ _TELLING = pattern(r"\$\$|\$\{?(?:BASHPID|BASH_SUBSHELL|PPID|SHLVL|LINENO|SECOND
 _SET_OPTION = pattern(r"[-+][aefuvxhC]*o?|pipefail|errexit|nounset|xtrace|verbose|noglob|allexport|noclobber")
 
 
-def _why_not_wrapped(run: Run) -> str:
+def _why_not_wrapped(part: _Part) -> str:
     """Why a body would do something else in a subshell; "" where it would not."""
+    run, pipeline = part.run, part.steps[0].pipeline
+    if len(part.steps) == 1 and pipeline.negated and any(isinstance(one, Compound) for one in pipeline.commands):
+        # `set -e; (! { false; true; })`: bash 5.2 ends the list at `false`, which it does not without the parentheses.
+        return "`!` does something else"
     if run.script.comments and not run.heredoc:
         return "a comment would swallow the parenthesis"
     found = _TELLING.search(run.script.text)
