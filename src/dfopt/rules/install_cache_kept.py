@@ -119,6 +119,10 @@ def _flagged(build: Build, stage: Stage, index: int, run: Run, use: Use) -> Find
         for path in kept.paths:
             # Nothing else need have made the folders above, such as ~/.cache.
             effects.append(Removes((*caches.above(build, index, path), path, path + "/**"), image.index))
+        if use.manager.name == "uv":
+            # Where it builds without a cache it leaves locks of its temporary folder (built).
+            folder = build.state(index).lookup("TMPDIR")[1] or "/tmp"
+            effects.append(Adds((f"{folder.rstrip('/')}/uv-*.lock",), image.index))
     because = f"to agree: {agreed}" if agreed else _BECAUSE
     return Finding(span, message, Fix(f"add `{flag}`", (edit,), not agreed, because, tuple(effects)), saves)
 
