@@ -220,11 +220,12 @@ def test_merged_runs_do_the_same(programs: pathlib.Path, tmp_path: pathlib.Path,
         return
     rules = [_rule(appended)]
     found = engine.check(Source(text), rules).diagnostics
-    if not found:
+    fix = found[0].fix if found else None
+    if fix is None:
+        # The engine takes no fix in an instruction that goes on over an empty line.
+        assert not found or "swallowed" in found[0].refusal
         event("not merged")
         return
-    fix = found[0].fix
-    assert fix is not None
     after = engine.apply_fix(Source(text), fix)
     assert _faults(text, rules) == ()
     event(
