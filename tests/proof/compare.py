@@ -114,6 +114,8 @@ PACKAGE_STATE = (
 )
 # Packages bring users and groups; what packages that are gone brought are lines that are gone.
 ACCOUNTS = ("/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow")
+# dpkg's database: what is installed, and what was removed but for its configuration.
+DPKG_STATUS = "/var/lib/dpkg/status"
 
 
 # --------------------------------------------------------------------------------------------------- comparing
@@ -329,7 +331,7 @@ _TYPES = {
 
 class Layer(NamedTuple):
     """A layer as stored: its entries, each with the name of the first path of the same file, the paths that it hides, the
-    directories whose lower content it hides, and the content of dpkg's lists and of the users' and groups' files."""
+    directories whose lower content it hides, and the content of dpkg's status and lists and of the users' and groups' files."""
 
     entries: Mapping[str, tuple[Entry, str]]
     hidden: frozenset[str]
@@ -360,7 +362,7 @@ def read_layer(stream: IO[bytes]) -> Layer:
                 continue
             kind = _TYPES.get(member.type, f"type {member.type!r}")
             content = ""
-            if kind == "file" and (path in ACCOUNTS or _PACKAGE_LIST.fullmatch(path)):
+            if kind == "file" and (path in ACCOUNTS or path == DPKG_STATUS or _PACKAGE_LIST.fullmatch(path)):
                 texts[path] = _member(archive, member).read()
                 content = hashlib.sha256(texts[path]).hexdigest()
             elif kind == "file":
@@ -454,13 +456,28 @@ _PACKAGE_LIST = re.compile(r"/var/lib/dpkg/info/([^/]+?)(?::[^/]*)?\.list")
 
 
 def debian_packages(files: FileSystem, texts: Mapping[str, bytes]) -> dict[str, frozenset[str]]:
-    """Which paths belong to which package, from dpkg's lists, symbolic links of folders followed (merged /usr)."""
+    """Which paths belong to which installed package, symbolic links of folders followed (merged /usr).
+
+    dpkg's status says what is installed, its lists whose the files are: a package that was removed keeps a list of its
+    configuration, and one without a status is none.
+    """
+    installed = _installed(texts.get(DPKG_STATUS, b"").decode("utf-8", "surrogateescape"))
     found = {}
     for path, text in texts.items():
         match = _PACKAGE_LIST.fullmatch(path)
-        if match is not None:
+        if match is not None and match.group(1) in installed:
             owned = text.decode("utf-8", "surrogateescape").split("\n")
             found[match.group(1)] = frozenset(_real(files, one) for one in owned if one and one != "/.")
+    return found
+
+
+def _installed(status: str) -> set[str]:
+    """The names of the packages that dpkg's status has as installed."""
+    found = set()
+    for paragraph in status.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in paragraph.split("\n") if ": " in line and line[0] not in " \t")
+        if fields.get("Status", "").endswith(" installed"):
+            found.add(fields.get("Package", ""))
     return found
 
 

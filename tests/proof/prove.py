@@ -12,6 +12,7 @@ import argparse
 import itertools
 import os
 import pathlib
+import posixpath
 import re
 import shutil
 import subprocess
@@ -179,6 +180,7 @@ class Docker:
             context = case.context or pathlib.Path(folder, "context")
             if case.context is None:
                 _write_project(context)
+                write_sources(context, case.text)
             dockerfile = pathlib.Path(folder, "Dockerfile")
             dockerfile.write_bytes(Source(text).to_bytes())
             command = [
@@ -228,6 +230,23 @@ def _write_project(folder: pathlib.Path) -> None:
         file.chmod(0o755 if path.endswith(".sh") else 0o644)
 
 
+def write_sources(folder: pathlib.Path, text: str) -> None:
+    """Make what the file copies and the project lacks: a file, or a folder with one where the name ends in a slash."""
+    build = Build(parse(Source(text)))
+    for index, instruction in enumerate(build.instructions):
+        copy = build.copy(index) if instruction.name in ("COPY", "ADD") else None
+        if copy is None or copy.origin is not None or instruction.heredocs:
+            continue
+        for source in copy.sources or ():
+            name = posixpath.normpath("/" + source).strip("/")
+            if not name or "://" in source or any(character in name for character in "*?[<"):
+                continue
+            path = folder / name / "content" if source.endswith("/") else folder / name
+            if not (folder / name).exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(f"{name}\n", encoding="utf-8")
+
+
 def find_docker() -> tuple[Docker | None, str]:
     """The engine, or None and why there is none."""
     client = shutil.which("docker")
@@ -259,6 +278,8 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
         return Verdict(case, "text only", (reason,))
     started = time.monotonic()
     build = Build(parse(Source(case.text)), case.given.contexts)
+    # The original may have mounts of its own, which must hold nothing of other builds either.
+    before_text = unique_mounts(case.text, f"{os.getpid()}before{case.name}")
     after_text = unique_mounts(fixed.source.text, str(os.getpid()) + case.name)
     uncovered: list[str] = []
     idle: list[str] = []
@@ -269,7 +290,7 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
             continue
         effects = effects_of(fixed, build, stage.index)
         target = None if stage is build.final else stage.name
-        before, why = docker.build(case.text, case, target)
+        before, why = docker.build(before_text, case, target)
         if not before:
             return Verdict(case, "text only", (f"the original does not build here: {why}",))
         runs = ["cold", "warm"] if after_text != fixed.source.text else ["cold"]
@@ -280,7 +301,7 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
             old, new = docker.read(before), docker.read(after)
             result = compare.compare(old, new, effects)
             if result.uncovered:
-                drift = _drift(docker, case, target, old)
+                drift = _drift(docker, before_text, case, target, old)
                 result = result._replace(
                     uncovered=tuple(one for one in result.uncovered if (one.kind, one.path) not in drift)
                 )
@@ -291,9 +312,9 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
     return Verdict(case, state, tuple(uncovered), tuple(dict.fromkeys(idle)), saved, time.monotonic() - started)
 
 
-def _drift(docker: Docker, case: Case, target: str | None, old: compare.Image) -> set[tuple[str, str]]:
+def _drift(docker: Docker, text: str, case: Case, target: str | None, old: compare.Image) -> set[tuple[str, str]]:
     """What differs between two builds of the original: kinds and paths."""
-    again, _ = docker.build(case.text, case, target, fresh=True)
+    again, _ = docker.build(text, case, target, fresh=True)
     if not again:
         return set()
     return {(one.kind, one.path) for one in compare.file_differences(old.files, docker.read(again).files)}

@@ -340,8 +340,9 @@ STATUS = "var/lib/dpkg/info/"
 
 
 def debian(tmp_path: pathlib.Path, name: str, packages: dict[str, list[str]], *more: File) -> Image:
-    """An image with a merged /usr, dpkg's lists of packages and their files."""
-    files = [link("lib", "usr/lib"), File("var/lib/dpkg/status", " ".join(packages)), *more]
+    """An image with a merged /usr, dpkg's status, its lists of packages and their files."""
+    status = "\n".join(f"Package: {one.split(':')[0]}\nStatus: install ok installed\n" for one in packages)
+    files = [link("lib", "usr/lib"), File("var/lib/dpkg/status", status), *more]
     for package, paths in packages.items():
         files.append(File(f"{STATUS}{package}.list", "\n".join(["/.", *paths, ""])))
         files += [File(("usr" + path) if path.startswith("/lib/") else path.lstrip("/"), package) for path in paths]
@@ -356,6 +357,21 @@ def test_packages_that_are_gone_take_their_files_along(tmp_path: pathlib.Path) -
         *("/usr/bin/gone", "/usr/lib/gone.so", "/var/lib/dpkg/status", f"/{STATUS}gone:amd64.list")
     }
     assert compare(before, after, [PackagesRemoved(0, "recommended")]).uncovered == ()
+
+
+def test_a_package_is_gone_by_its_status_and_not_by_its_list(tmp_path: pathlib.Path) -> None:
+    """One that was removed and not purged keeps a list; a list that someone deletes removes no package."""
+    both = {"kept": ["/usr/bin/kept"], "gone": ["/usr/bin/gone"]}
+    before = debian(tmp_path, "a", both)
+    status = "Package: kept\nStatus: install ok installed\n\nPackage: gone\nStatus: deinstall ok config-files\n"
+    removed = debian(tmp_path, "b", both, File("var/lib/dpkg/status", status))
+    files = {path: entry for path, entry in removed.files.items() if path != "/usr/bin/gone"}
+    assert compare(before, removed._replace(files=files), [PackagesRemoved(0, "x")]).uncovered == ()
+    unlisted = {
+        path: entry for path, entry in before.files.items() if path not in ("/usr/bin/gone", f"/{STATUS}gone.list")
+    }
+    result = compare(before, before._replace(files=unlisted), [PackagesRemoved(0, "x")])
+    assert {one.path for one in result.uncovered} == {"/usr/bin/gone", f"/{STATUS}gone.list"}
 
 
 def test_a_file_of_a_package_that_stays_or_of_none_is_not_covered(tmp_path: pathlib.Path) -> None:

@@ -1,5 +1,7 @@
 """What stands around the builds: the cases are found, fixed as they say, and effects are counted for the stage that is built."""
 
+import pathlib
+
 import pytest
 
 from dfopt import engine
@@ -16,6 +18,7 @@ from proof.prove import (
     prove,
     unique_mounts,
     without_frontend,
+    write_sources,
 )
 
 CASES = [*page_cases(), *fixture_cases(), *example_cases()]
@@ -81,3 +84,12 @@ def test_the_frontend_is_left_out_and_nothing_else() -> None:
 def test_spans_of_directives_begin_at_their_line() -> None:
     """What `without_frontend` counts on."""
     assert parse(Source("# escape=`\n# syntax=x\nFROM a\n")).directives[1].span.start == Span(11, 12).start
+
+
+def test_what_a_case_copies_is_there(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "here").write_text("mine")
+    text = "FROM a AS b\nCOPY here ./etc/rc files/ /x/\nCOPY --from=b /other /\nADD https://example.com/y *.txt . /\nCOPY <<EOF /z\nEOF\n"
+    write_sources(tmp_path, text)
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"here", "etc/rc", "files/content"}
+    assert (tmp_path / "here").read_text() == "mine"
