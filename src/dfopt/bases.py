@@ -21,7 +21,8 @@ class Base(NamedTuple):
     """What is known of an image. `distribution` is debian (Ubuntu too), alpine, redhat, suse, arch, busybox or None where
     the tag decides it and was not known. `dialect` is what `/bin/sh` is (`shell.read`'s). `variables` are those that the
     image sets and that rules ask for (None: by the tag); cache variables not in it are not set. `folders` are top-level
-    folders beyond the system's own. `ubuntu` is whether it is Ubuntu, which counts as debian else."""
+    folders beyond the system's own. `ubuntu` is whether it is Ubuntu, which counts as debian else;
+    `slim` whether it is Debian with few packages besides."""
 
     repository: str
     distribution: str | None
@@ -32,6 +33,7 @@ class Base(NamedTuple):
     variables: Mapping[str, str | None]
     folders: frozenset[str]
     ubuntu: bool = False
+    slim: bool = False
 
 
 _DIALECTS = {"debian": "posix", "alpine": "busybox", "busybox": "busybox"}
@@ -206,6 +208,7 @@ def facts(image: str, unknown_tag: bool = False) -> Base | None:
         _VARIABLES.get(repository, {}),
         frozenset(_FOLDERS.get(repository, ())),
         distribution == "debian" and _is_ubuntu(repository, tag),
+        distribution == "debian" and (repository == "debian" or "slim" in tag),
     )
 
 

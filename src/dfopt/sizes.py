@@ -47,19 +47,64 @@ def caches(family: str, base: Base | None) -> Figure:
     return _look("cache " + family, base)
 
 
-def packages(family: str, base: Base | None, names: tuple[str, ...]) -> Figure:
-    """What `names` bring into an image that has nothing of them, with all that they depend on and nothing that they recommend."""
-    return _named("packages", family, base, names)
+def packages(family: str, base: Base | None, names: tuple[str, ...], kept: tuple[str, ...] = ()) -> Figure:
+    """What `names` bring into a slim image, with all that they depend on and nothing that they recommend, beside what `kept` brings.
+
+    Names are as the command has them (`curl=7.*`). One that is not in the table, among `kept` too, makes the figure unknown.
+    """
+    if not kept and len(names) == 1 and (found := _look(f"packages {family} {names[0]}", base)).bytes:
+        return found if base is not None and base.slim else UNKNOWN
+    wanted, there = _groups(family, base, names), _groups(family, base, kept)
+    return UNKNOWN if wanted is None or there is None else _of_index(wanted[0] - there[0])
 
 
-def recommended(family: str, base: Base | None, names: tuple[str, ...]) -> Figure:
-    """What installing `names` brings in that they only recommend, with all that this depends on."""
-    return _named("recommended", family, base, names)
+def recommended(
+    family: str, base: Base | None, names: tuple[str, ...], lean: tuple[str, ...] = (), rich: tuple[str, ...] = ()
+) -> Figure:
+    """What installing `names` brings into a slim image that they only recommend, with all that this depends on.
+
+    `lean` was installed before without recommendations, `rich` with them: what these brought is not counted again.
+    """
+    if not lean and not rich and len(names) == 1 and (found := _look(f"recommended {family} {names[0]}", base)).bytes:
+        return found if base is not None and base.slim else UNKNOWN
+    wanted, bare, full = (_groups(family, base, some) for some in (names, lean, rich))
+    if wanted is None or bare is None or full is None:
+        return UNKNOWN
+    return _of_index(wanted[1] - wanted[0] - bare[0] - full[0] - full[1])
 
 
-def _named(what: str, family: str, base: Base | None, names: tuple[str, ...]) -> Figure:
-    # What several packages bring overlaps, so their figures must not be added up.
-    return _look(f"{what} {family} {names[0]}", base) if len(names) == 1 else UNKNOWN
+def _of_index(groups: frozenset[int]) -> Figure:
+    from dfopt import debian
+
+    kib = sum(debian.KIB[group] for group in groups)
+    return Figure(kib * 1024, "table", "the package index of Debian bookworm", debian.DATE) if kib else UNKNOWN
+
+
+def _groups(family: str, base: Base | None, names: tuple[str, ...]) -> tuple[frozenset[int], frozenset[int]] | None:
+    """The groups of packages that all of `names` need, and those that come with their recommendations; None where one is unknown."""
+    if family != "apt" or base is None or base.distribution != "debian" or base.ubuntu or not base.slim:
+        return None
+    from dfopt import debian
+
+    needed: set[int] = set()
+    more: set[int] = set()
+    for name in names:
+        start = debian.INSTALLS.find(f"\n{name.partition('=')[0]} | ")
+        if start < 0:
+            return None
+        _, lean, extra = debian.INSTALLS[start + 1 : debian.INSTALLS.index("\n", start + 1)].split(" |")
+        needed.update(_numbers(lean))
+        more.update(_numbers(extra))
+    return frozenset(needed), frozenset(more)
+
+
+def _numbers(text: str) -> list[int]:
+    """`1 4-6` as 1, 4, 5, 6."""
+    found: list[int] = []
+    for part in text.split():
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
 
 
 def _look(what: str, base: Base | None) -> Figure:

@@ -72,7 +72,7 @@ class Result(NamedTuple):
 
 
 # Paths whose content differs between two builds of one Dockerfile, read back from real builds: logs with times, the cache
-# of ldconfig (inode numbers and times), byte code (time of the source in its head).
+# of ldconfig (inode numbers and times), byte code (time of the source in its head), V8's of yarn (times too).
 NOISE = (
     "/var/log/dpkg.log",
     "/var/log/alternatives.log",
@@ -81,6 +81,7 @@ NOISE = (
     "/var/cache/ldconfig/aux-cache",
     "/**/*.pyc",
     "/**/.npm/_cacache/index-v5/**",
+    "/tmp/v8-compile-cache-*/**",
 )
 # Files whose very name holds a time, or is random.
 NOISE_NAMES = ("/**/_logs/*-debug-*.log", "/tmp/pipenv-re*.json")
