@@ -64,3 +64,55 @@ def test_an_unknown_base_or_package_is_unknown() -> None:
 def test_the_state_of_a_build_knows_its_base() -> None:
     build = Build(parse(Source("FROM debian:bookworm-slim\nRUN apt-get update\n")))
     assert sizes.lists("apt", build.state(1).base).source == "measured"
+
+
+@pytest.fixture
+def small_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfopt.debian.KIB", (1, 2, 4, 8))
+    monkeypatch.setattr("dfopt.debian.INSTALLS", "\na | 0 | 1-2\nb | 0 2 | 3\nbase |  |\n")
+
+
+@pytest.mark.usefixtures("small_index")
+def test_what_several_packages_bring_is_counted_once() -> None:
+    def kib(figure: sizes.Figure) -> int | None:
+        return figure.bytes // 1024 if figure.bytes is not None else None
+
+    assert kib(sizes.packages("apt", DEBIAN, ("a",))) == 1
+    assert kib(sizes.packages("apt", DEBIAN, ("a", "b=1.*"))) == 1 + 4
+    assert kib(sizes.packages("apt", DEBIAN, ("b",), ("a",))) == 4
+    assert kib(sizes.packages("apt", DEBIAN, ("b", "base"))) == 1 + 4
+    assert kib(sizes.recommended("apt", DEBIAN, ("a",))) == 2 + 4
+    assert kib(sizes.recommended("apt", DEBIAN, ("a", "b"))) == 2 + 8, "what b needs is not what a recommends"
+    assert kib(sizes.recommended("apt", DEBIAN, ("a",), lean=("b",))) == 2
+    assert kib(sizes.recommended("apt", DEBIAN, ("b",), rich=("b",))) is None
+    assert sizes.packages("apt", DEBIAN, ("a",)).source == "table"
+
+
+@pytest.mark.usefixtures("small_index")
+def test_one_package_that_is_not_in_the_index_makes_all_unknown() -> None:
+    assert sizes.packages("apt", DEBIAN, ("a", "other")) == sizes.UNKNOWN
+    assert sizes.packages("apt", DEBIAN, ("a",), ("other",)) == sizes.UNKNOWN
+    assert sizes.recommended("apt", DEBIAN, ("a",), rich=("other",)) == sizes.UNKNOWN
+    assert sizes.packages("apt", DEBIAN, ("base",)) == sizes.UNKNOWN, "nothing is no figure"
+    assert sizes.packages("apk", bases.facts("alpine"), ("a",)) == sizes.UNKNOWN
+
+
+@pytest.mark.usefixtures("small_index")
+@pytest.mark.parametrize("image", ["python:3.12", "node:20-bookworm", "ubuntu:24.04", "buildpack-deps"])
+def test_an_image_that_has_much_already_tells_nothing_of_packages(image: str) -> None:
+    assert sizes.packages("apt", bases.facts(image), ("a",)) == sizes.UNKNOWN
+    assert sizes.recommended("apt", bases.facts(image), ("git",)) == sizes.UNKNOWN
+
+
+def test_the_index_is_whole_and_agrees_with_what_was_built() -> None:
+    from dfopt import debian
+
+    rows = debian.INSTALLS.strip().split("\n")
+    numbers = {number for row in rows for part in row.split(" |")[1:] for number in sizes._numbers(part)}
+    assert numbers == set(range(len(debian.KIB)))
+    for name in ("build-essential", "git", "curl", "python3-pip"):
+        built = sizes.recommended("apt", DEBIAN, (name,)).bytes
+        groups = sizes._groups("apt", DEBIAN, (name,))
+        assert built is not None and groups is not None
+        table = sizes._of_index(groups[1] - groups[0]).bytes
+        assert table is not None and 0.8 < built / table < 1.25, (name, built, table)

@@ -64,7 +64,7 @@ def _needless(build: Build, stage: Stage, index: int, run: Run) -> Iterator[Find
                 *((Layers(stage.index, -1),) if alone else ()),
             )
             fix = Fix(f"drop `{name}`", dropped.edits, True, "nothing before can have written there", effects)
-        saves = Saving("a layer" if len(run.script.steps) == 1 else "a command that does nothing")
+        saves = Saving("a layer" if len(run.script.steps) == 1 else "a command that does nothing", source="")
         message = f"`{name}` deletes nothing: `--no-cache` keeps no index -> drop it"
         yield Finding(run.span(cleaning.simple.start, cleaning.simple.end), message, fix, saves, (), refusal)
 

@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import bases, caches, projects, rewrite
+from dfopt import bases, caches, projects, rewrite, sizes
 from dfopt.build import Build, Command, Run, Stage
 from dfopt.packages import Use
 from dfopt.rule import AddsCommand, AddsWord, DropsWord, Effect, Finding, Fix, Given, PackagesRemoved, Related, Saving
@@ -94,7 +94,18 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     message = f"{_list(first.names)} {'is' if len(first.names) == 1 else 'are'} needed to build only, and stay in the image -> {_advice(first.use)}"
     if len(first.names) == 1:
         message = message.replace("and stay ", "and stays ", 1)
-    yield Finding(span, message, fix, Saving("compilers, headers and build tools"), tuple(related), refusal)
+    others = tuple(
+        word.value or ""
+        for one in chain
+        for index in one.indexes
+        for use in _uses(build, index)
+        if use.action == "install" and use.manager.family == first.use.manager.family
+        for word in use.operands
+        if (word.value or "").partition("=")[0] not in first.names
+    )
+    figure = sizes.packages(first.use.manager.family, build.state(first.instruction).base, first.names, others)
+    saves = Saving("compilers, headers and build tools", *figure)
+    yield Finding(span, message, fix, saves, tuple(related), refusal)
 
 
 def _advice(use: Use) -> str:

@@ -10,7 +10,9 @@ from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple
 from dfopt.syntax import Pair
 
-_SAVES = Saving("the downloads, at each rebuild on a builder that keeps its cache mounts; nothing on a fresh CI runner")
+_SAVES = Saving(
+    "the downloads, at each rebuild on a builder that keeps its cache mounts; nothing on a fresh CI runner", source=""
+)
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:

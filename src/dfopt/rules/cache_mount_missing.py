@@ -138,7 +138,8 @@ def _group(build: Build, stage: Stage, group: list[tuple[int, Run, Use]], pendin
             + (f" on {where}" if where else ""),
             fix,
             Saving(
-                "the downloads, at each rebuild on a builder that keeps its cache mounts; nothing on a fresh CI runner"
+                "the downloads, at each rebuild on a builder that keeps its cache mounts; nothing on a fresh CI runner",
+                source="",
             ),
             (),
             refusal,
@@ -720,7 +721,9 @@ def _compiled(build: Build, stage: Stage) -> Iterator[Finding]:
             f"`{caches.label(use)}` compiles all again whenever its layer is built anew -> mount a cache on `{target}`, "
             "and copy the artefact out of it",
             fix,
-            Saving("the time to compile dependencies, at each rebuild on a builder that keeps its cache mounts"),
+            Saving(
+                "the time to compile dependencies, at each rebuild on a builder that keeps its cache mounts", source=""
+            ),
         )
 
 

@@ -280,7 +280,7 @@ def _crowd(build: Build, stage: Stage, taken: set[int]) -> Iterator[Finding]:
     keywords = [build.instructions[index].keyword_span for group, _ in good or merges for index in group]
     span = keywords.pop(1)
     related = tuple(Related(keyword, "this RUN is quick, too") for keyword in keywords)
-    saves = Saving(f"{gone} layers" if gone > 1 else "a layer")
+    saves = Saving(f"{gone} layers" if gone > 1 else "a layer", source="")
     if not good:
         yield Finding(span, message, None, saves, related, _refusal(build, groups[0][0], groups[0][-1]))
         return

@@ -85,7 +85,7 @@ def _finding(
     )
     place = run.span(use.command.start, use.command.end)
     related = (Related(place, f"`{name}` runs again after every change"),)
-    saves = Saving(f"`{name}` in every rebuild that changes no manifest")
+    saves = Saving(f"`{name}` in every rebuild that changes no manifest", source="")
     if isinstance(found, str):
         return Finding(instruction.text_span, message, None, saves, related, found)
     fix, refusal = _split(build, given, stage, copied, index, found)

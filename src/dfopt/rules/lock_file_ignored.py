@@ -87,7 +87,7 @@ def _finding(build: Build, index: int, run: Run, use: Use, lock: projects.Lock) 
         caches.span_of(run, use),
         message,
         fix,
-        Saving("builds that change without a change of the project"),
+        Saving("builds that change without a change of the project", source=""),
         (),
         refusal,
     )

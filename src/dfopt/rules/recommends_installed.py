@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from dfopt import caches, rewrite
+from dfopt import caches, rewrite, sizes
 from dfopt.build import Build, Run, Stage
 from dfopt.packages import Use
 from dfopt.rule import AddsWord, Finding, Fix, Given, PackagesRemoved, Saving
@@ -69,10 +69,29 @@ def _configured(build: Build, index: int, run: Run | None) -> str:
     return ""
 
 
+def _figure(build: Build, stage: Stage, index: int, use: Use) -> sizes.Figure:
+    """The size of what is recommended, beside what this stage and those that it stands on installed before."""
+    lean: list[str] = []
+    rich: list[str] = []
+    for one in build.chain(stage):
+        for earlier in one.indexes:
+            run = build.run(earlier) if earlier <= index and build.instructions[earlier].name == "RUN" else None
+            for other in run.uses if run is not None else ():
+                if other.action == "install" and other.manager.family == use.manager.family:
+                    if earlier < index or other.command.start < use.command.start:
+                        (lean if other.no_recommends else rich).extend(_names(other))
+    return sizes.recommended(use.manager.family, build.state(index).base, _names(use), tuple(lean), tuple(rich))
+
+
+def _names(use: Use) -> tuple[str, ...]:
+    return tuple(word.value or "" for word in use.operands)
+
+
 def _finding(build: Build, stage: Stage, index: int, run: Run, use: Use, unknown: str) -> Finding:
     flag = use.manager.no_recommends_flags[0]
     message = f"`{caches.label(use)}` installs recommended packages as well -> add `{flag}`"
-    span, saves = caches.span_of(run, use), Saving("the packages that are only recommended")
+    span = caches.span_of(run, use)
+    saves = Saving("the packages that are only recommended", *_figure(build, stage, index, use))
     last = caches.behind_options(use)
     if unknown or last is None:
         return Finding(span, message, None, saves, (), unknown or "it is not known where the flag may stand")

@@ -158,7 +158,8 @@ def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: 
         " -> lay the files out in an assembly stage and copy them at once"
     )
     saves = Saving(
-        f"{len(group) - 1} layer{'s' if len(group) > 2 else ''}; one layer is cached as a whole, so a change in one source copies all of them again"
+        f"{len(group) - 1} layer{'s' if len(group) > 2 else ''}; one layer is cached as a whole, so a change in one source copies all of them again",
+        source="",
     )
     name = _fresh(build, stage, group[0].instruction, before)
     if name is None or _is_counted(build, stage):

@@ -61,7 +61,7 @@ def _unused(build: Build, stage: Stage, index: int, run: Run, one: Brought, use:
     name = caches.label(use)
     message = f"nothing installs from the lists that `{name}` fetches -> drop it"
     span = caches.span_of(run, use)
-    saves = Saving("a layer" if len(run.script.steps) == 1 else "the time of the update")
+    saves = Saving("a layer" if len(run.script.steps) == 1 else "the time of the update", source="")
     if kept and build.is_shipped(stage):
         saves = layers.saving(build, one, "the package lists")
     step = _top(run, use)
