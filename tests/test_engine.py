@@ -494,6 +494,27 @@ def test_an_instruction_that_may_have_swallowed_another_is_not_rewritten() -> No
     assert fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")]).source.text != text
 
 
+@pytest.mark.parametrize("end", ["\\\n", "\\", "\\\n\n", "\\  \n# about\n"])
+def test_nothing_is_put_behind_an_instruction_that_goes_on_at_the_end(end: str) -> None:
+    text = f"FROM a\nRUN last {end}"
+
+    def check(build: Build, given: Given) -> Iterator[Finding]:
+        at = len(build.syntax.source.text)
+        edit = Edit(Span(at, at), "RUN other\n")
+        yield Finding(Span(0, 4), "it is too short", Fix("add a line", (edit,), True, "test", ()))
+
+    result = fix(Source(text), [rule("DF999", check)])
+    assert (result.source.text, result.faults) == (text, ())
+    assert "end of the file" in result.report.diagnostics[0].refusal
+
+
+def test_a_directive_behind_a_byte_order_mark_may_change() -> None:
+    text = "\ufeff# syntax=docker/dockerfile:1.1\nFROM a\nRUN b\n"
+    change = ChangesDirective("syntax", "docker/dockerfile:1.1", "docker/dockerfile:1.2")
+    result = fix(Source(text), [replacing("file:1.1", "file:1.2", change)])
+    assert (result.source.text, result.faults) == (text.replace("1.1", "1.2"), ())
+
+
 def test_go_templates_in_commands_are_no_template() -> None:
     text = TEXT.replace("third", "docker inspect -f '{{.Id}}' x")
     assert fix(Source(text), [replacing("EXPOSE 80", "EXPOSE  80")]).source.text != text

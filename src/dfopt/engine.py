@@ -223,7 +223,7 @@ def _report(
             del found[1:]  # no text file: each of its lines would be a fault of its own
         return Report(source, tuple(found), True, locked), build
     lowered = source.text.lower()
-    doubtful = _doubtful(syntax)
+    doubtful, open_end = _doubtful(syntax), _open_end(syntax)
     found = []
     ran: set[str] = set()
     for rule in rules:
@@ -234,7 +234,9 @@ def _report(
         ran.update((info.code.lower(), info.name))
         if info.triggers and not any(trigger in lowered for trigger in info.triggers):
             continue
-        found += [_diagnostic(rule, severity, finding, locked, doubtful) for finding in rule.check(build, given)]
+        found += [
+            _diagnostic(rule, severity, finding, locked, doubtful, open_end) for finding in rule.check(build, given)
+        ]
     if "skip=" in lowered or "hadolint" in lowered:
         found = _without_foreign(syntax, found, {rule.info.code: rule.info.also for rule in rules})
     if "dfopt:" in lowered:
@@ -253,12 +255,32 @@ def _doubtful(syntax: Syntax) -> list[Instruction]:
     ]
 
 
-def _diagnostic(rule: Rule, severity: str, finding: Finding, locked: str, doubtful: list[Instruction]) -> Diagnostic:
+def _open_end(syntax: Syntax) -> int:
+    """Where an instruction ends that goes on at the end of the file, since its last line ends in the escape character; else -1.
+    What is put behind it would become part of it."""
+    last = syntax.nodes[-1] if syntax.nodes else None
+    if not isinstance(last, Instruction):
+        return -1
+    for line in reversed(syntax.source.text[last.span.start :].split("\n")):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            return last.span.end if text.endswith(syntax.escape) else -1
+    return -1
+
+
+def _diagnostic(
+    rule: Rule, severity: str, finding: Finding, locked: str, doubtful: list[Instruction], open_end: int
+) -> Diagnostic:
     info = rule.info
     fix, refusal = finding.fix, finding.refusal
     if locked and fix is not None:
         fix, refusal = None, locked
     for start, end in (edit.span for edit in finding.fix.edits) if finding.fix is not None else ():
+        if 0 <= open_end <= start:
+            fix, refusal = (
+                None,
+                "the last instruction goes on at the end of the file, and would take in what is put behind it",
+            )
         if any(start < one.span.end and one.span.start < max(end, start + 1) for one in doubtful):
             fix, refusal = (
                 None,
@@ -456,7 +478,7 @@ def _broken_promise(build: Build, fixes: list[Fix], after: Source, given: Given)
 def _comments(syntax: Syntax) -> list[str]:
     """The texts of all comment lines, those inside instructions too."""
     found = []
-    for line in syntax.source.text.split("\n"):
+    for line in syntax.source.text.removeprefix("\ufeff").split("\n"):
         stripped = line.strip()
         if stripped.startswith("#"):
             found.append(stripped)
