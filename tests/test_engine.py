@@ -421,6 +421,29 @@ def test_fixes_that_overlap_come_one_after_the_other() -> None:
     assert [applied.round for applied in result.applied] == [1, 2]
 
 
+def test_a_mount_waits_for_what_may_make_fewer_runs() -> None:
+    text = "FROM a\nRUN one\nRUN two\n"
+
+    def mounts(build: Build, given: Given) -> Iterator[Finding]:
+        for index, one in enumerate(build.instructions):
+            if one.name == "RUN" and not one.flags:
+                place = Span(one.keyword_span.end, one.keyword_span.end)
+                edit = Edit(place, " --mount=type=cache,target=/c")
+                fixed = Fix("mount", (edit,), True, "test", (AddsMount(index, "type=cache,target=/c"),))
+                yield Finding(one.keyword_span, "no mount", fixed)
+
+    def merges(build: Build, given: Given) -> Iterator[Finding]:
+        runs = [(index, one) for index, one in enumerate(build.instructions) if one.name == "RUN"]
+        if len(runs) == 2 and not runs[0][1].flags and not runs[1][1].flags:
+            place = Span(runs[0][1].text_span.end, runs[1][1].keyword_span.end)
+            effect = MergesRuns(runs[0][0], runs[1][0])
+            yield Finding(place, "two RUNs", Fix("merge", (Edit(place, " &&"),), True, "test", (effect,)))
+
+    result = fix(Source(text), [rule("DF998", mounts), rule("DF999", merges)])
+    assert result.source.text == "FROM a\nRUN --mount=type=cache,target=/c one && two\n"
+    assert [applied.code for applied in result.applied] == ["DF999", "DF998"]
+
+
 def test_unsafe_fixes_are_made_only_when_asked_for() -> None:
     unsafe = replacing("EXPOSE 80", "EXPOSE  80", safe=False)
     assert fix(Source(TEXT), [unsafe]).source.text == TEXT

@@ -177,6 +177,27 @@ def test_real_files() -> None:
     holds(sample(texts, 40))
 
 
+# Where the order once mattered: a merge and a mount, a flag and a merge, a mount and a clean-up, two updates, two installs, two assemblies.
+KNOWN = (
+    "FROM python:3\nRUN apt-get update && apt-get -y install git\nRUN pip install tensorflow\nRUN apt-get autoremove -y && rm -rf /var/lib/apt/lists/*\n",
+    "FROM alpine:3.20\nRUN touch /a && apk add gcc\nRUN rm -rf /root/.cache/pip && apk upgrade\nRUN touch /b && rm -rf /var/cache/apk/*\n",
+    "FROM debian:bookworm-slim\nRUN apt-get update && apt-get install -y curl # why\n",
+    "FROM debian:bookworm-slim\nRUN rm -rf /var/lib/apt/lists/*; apt-get update; touch /a\nRUN rm -rf /var/lib/apt/lists/* && apt-get update\n",
+    "FROM node:20-slim\nCOPY package.json ./\nRUN npm install && npm install && touch /a\n",
+    "FROM node:20-slim\nRUN apt-get clean; curl -fsSLo /tmp/t.tgz https://example.com/t\nRUN apt-get update; cat /etc/os-release\n"
+    "RUN rm -rf /var/lib/apt/lists/* /tmp/*\n",
+    "FROM debian:bookworm-slim AS a\nRUN mkdir /o\nFROM debian:bookworm-slim AS dev\nCOPY --from=a /o/1.txt /d/1.txt\nCOPY --from=a /o/2.txt /d/2.txt\n"
+    "RUN true\nCOPY --from=a /o/3.txt /e/3.txt\nCOPY --from=a /o/4.txt /e/4.txt\nFROM dev\nCOPY --from=a /o/1.txt /f/1.txt\nCOPY --from=a /o/2.txt /f/2.txt\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", KNOWN)
+def test_where_the_order_once_mattered(text: str) -> None:
+    names = tuple(info.name for info in catalogue.infos())
+    cases = [Case(text, names, given, unsafe, 7) for given in POLICIES for unsafe in (False, True)]
+    holds([*cases, *(case_of(text, number) for number in range(20))])
+
+
 # -------------------------------------------------------------------------------------------------------- generated
 
 _COMMANDS = {

@@ -190,6 +190,12 @@ def show(title: str, tally: Tally, reasons: int) -> bool:
         print(f"  {name:24} {tally.found[name]:5} found {tally.fixed[name]:5} fixed")
     for reason, count in tally.reasons.most_common(reasons):
         print(f"    {count:5}  {reason}")
+    seldom = [name for name in tally.found if tally.found[name] >= 5 and 3 * tally.fixed[name] < tally.found[name]]
+    if seldom and reasons:
+        print("  rules that fix under a third of five or more findings, and why:")
+    for name in sorted(seldom) if reasons else ():
+        why = [(count, one) for one, count in tally.reasons.most_common() if one.startswith(f"{name}: ")]
+        print(f"    {name}: " + "; ".join(f"{count} {one.removeprefix(f'{name}: ')}" for count, one in why[:4]))
     for note in tally.notes:
         print(f"  ! {note}")
     return not any(tally.zero.values())

@@ -160,7 +160,8 @@ def deleted_later(build: Build, stage: Stage, index: int, path: str) -> bool:
                 and not layers.mount_within(build, later, cleaning.paths)
             )
             if certain and any(layers.covers(pattern, path) for pattern in cleaning.paths):
-                return not any(one.path == path for one in layers.written(build, later))
+                own = [one.start for one in layers.written(build, later) if one.path == path]
+                return not any(start < cleaning.simple.start for start in own)
     return False
 
 

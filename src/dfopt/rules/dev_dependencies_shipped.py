@@ -123,13 +123,17 @@ def _is_set(build: Build, index: int, name: str) -> bool:
 
 
 def _taken_away(run: Run, use: Use) -> bool:
-    """Whether a later command of the RUN deletes what was installed, or prunes it."""
+    """Whether a later command of the RUN deletes what was installed, prunes it, or installs the same project again: then that one is
+    spoken of."""
+    moved = False
     for command in run.commands:
         if command.simple.start <= use.command.start:
             continue
+        moved = moved or command.name in ("cd", "pushd", "popd")
         other = command.use
-        if other is not None and other.manager.name == use.manager.name and (other.verb == "prune" or other.production):
-            return True
+        if other is not None and other.manager.name == use.manager.name and not moved:
+            if other.verb == "prune" or (other.action == use.action and other.reads_project):
+                return True
         text = " ".join(word.text for word in command.simple.words[1:])
         if command.name == "rm" and re.search(r"node_modules|vendor|\.venv|-\w*r\w* \S*/(?:src|build|tmp)\b|\$", text):
             return True
