@@ -66,7 +66,7 @@ def readers(build: Build, index: int, one: Brought) -> Readers:
             conditional, doubt = conditional or maybe, doubt or why
             if ends:
                 break
-    return Readers(own, own_doubt, tuple(certain), conditional, doubt or _at_run_time(build, stage, one))
+    return Readers(own, own_doubt, tuple(certain), conditional, doubt or at_run_time(build, stage, one))
 
 
 def _is_unknown(use: Use | None, simple: Simple) -> bool:
@@ -134,18 +134,20 @@ def _tops(run: Run) -> dict[int, int]:
     return {id(step.pipeline.commands[0]): number for number, step in enumerate(run.script.steps)}
 
 
-def _at_run_time(build: Build, stage: Stage, one: Brought) -> str:
+def at_run_time(build: Build, stage: Stage, one: Brought) -> str:
     """Why what is built on the image, or runs in it, or another stage may read the lists; "" where nothing of it is known to."""
     assert one.use is not None
+    # All of a family read the same lists: `apt-cache`, `apt-file` and `apt` those of `apt-get`.
+    names = re.compile(rf"\b(?:{re.escape(one.use.manager.name)}|{re.escape(one.use.manager.family)})\b")
     for image in (stage, *build.children(stage)):
         for later in image.indexes:
             instruction = build.instructions[later]
             line = build.syntax.source.line_of(instruction.keyword_span.start)
             if instruction.name == "ONBUILD" and instruction.inner is not None and instruction.inner.name == "RUN":
                 return f"the ONBUILD on line {line} runs in builds on top of this image, and it is not known whether it reads them"
-            named = one.use.manager.name in instruction.body.text
-            if instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK") and named:
-                return f"the {instruction.name} on line {line} names `{one.use.manager.name}`"
+            named = names.search(instruction.body.text)
+            if instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK") and named is not None:
+                return f"the {instruction.name} on line {line} names `{named.group()}`"
     taken = layers.copied_from(build, stage, (one.path,))
     return taken.why if taken is not None else ""
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from dfopt import bases, caches, layers, rewrite
+from dfopt import bases, caches, layers, lists, rewrite
 from dfopt.build import Build, Run, Stage
 from dfopt.packages import Use
 from dfopt.rule import AddsWord, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, Removes, Saving
@@ -323,4 +323,7 @@ def _needed(build: Build, stage: Stage, index: int, run: Run, uses: list[Use], a
                 # Deleting the index needs none.
                 cleans = any(layers.covers(path, _FOLDER) for one in layers.cleaned(build, later) for path in one.paths)
                 doubt = f"{veto.why}, and it may need the index" if veto is not None and not cleans else ""
+    for one in layers.brought(build, index) if not doubt else ():
+        if one.kind == "lists" and one.use is not None and one.use.manager.family == "apk":
+            doubt = doubt or lists.at_run_time(build, stage, one)
     return doubt, False

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from dfopt import bases, caches, layers, policy, rewrite
+from dfopt import bases, caches, layers, lists, policy, rewrite
 from dfopt.build import Build, Run, Stage, once
 from dfopt.normal import json_text
 from dfopt.packages import Folder, Use
@@ -268,6 +268,11 @@ def _why_not(
         why = caches.named(build, index, paths, mounted=own is not None and family in _STORES)
         if why:
             return why, ""
+    for member in members:
+        for one in layers.brought(build, member.instruction):
+            why = lists.at_run_time(build, stage, one) if one.kind == "lists" and one.use is not None else ""
+            if why and one.use is not None and one.use.manager.family == family:
+                return f"{why}, and the image would have no lists", ""
     if family == "apt":
         return _why_not_apt(build, stage, members, group)
     if family in _STORES:
