@@ -666,7 +666,11 @@ def fresh_flags(run: Run, use: Use) -> tuple[str, ...]:
         if not command.nesting and (
             other.action in ("install", "update", "upgrade", "download") and not other.uncertain
         ):
-            return ()
+            before = [step for step in run.script.steps if step.pipeline.start <= other.command.start]
+            behind = [step.operator for step in run.script.steps if step.pipeline.start <= use.command.start]
+            # Behind `a || apk update &&` there may have been none.
+            if before[-1].operator in ("", ";", "\n") or all(operator == "&&" for operator in behind[1:]):
+                return ()
     return flags
 
 

@@ -17,6 +17,10 @@ _PROJECTS = re.compile(r"/usr/(?:src/)?app(?:/|$)")
 _SHARED = re.compile(r"/(?:opt|srv|home)(?:/|$)")
 
 
+# These change the number of a user or a group that is there.
+_RENUMBERING = ("usermod", "groupmod", "userdel", "groupdel", "deluser", "delgroup")
+
+
 def check(build: Build, given: Given) -> Iterator[Finding]:
     for stage in build.stages:
         # COPYs that follow each other go together. The last such group goes first, so that their order stays.
@@ -117,6 +121,12 @@ def _why_not(build: Build, copied: int, index: int) -> str:
             if build.instructions[between].name in ("ARG", "ENV"):
                 line = build.syntax.source.line_of(build.instructions[between].keyword_span.start)
                 return f"`{build.instructions[between].name}` on line {line} may change its variables"
+    if any(flag.name == "chown" and not re.fullmatch(r"[0-9:]+", flag.value or "") for flag in instruction.flags):
+        for between in range(copied + 1, index + 1):
+            run = build.run(between)
+            for command in run.commands if run is not None else ():
+                if command.name in _RENUMBERING:
+                    return f"`{command.name}` may change whom the files belong to"
     if build.absolute(build.expand(written, copied), index) != build.absolute(build.expand(written, copied), copied):
         return f"behind the WORKDIR that follows, `{written}` is another folder"
     if not build.syntax.source.text[: build.instructions[copied].span.end].endswith("\n"):

@@ -386,6 +386,8 @@ def _check_copy(build: Build, copy: int, rewriting: _Rewriting, targets: list[_T
     for flag in instruction.flags:
         if flag.name == rewriting.flag:
             raise _No(f"line {line} has `{flag.text}` already")
+        if flag.name == "chmod" and _holds_set_id(flag.value or "s"):
+            raise _No(f"`{rewriting.tool}` takes away a bit that `{flag.text}` on line {line} sets")
         if flag.name not in ("from", "chown", "chmod"):
             raise _No(f"line {line} has `{flag.text}`")
 
@@ -540,7 +542,12 @@ def _only_reads(command: Command, state: State, paths: tuple[str, ...], doubts: 
 
 def _sets_id(rewriting: _Rewriting) -> bool:
     text = (rewriting.wanted.value if rewriting.wanted is not None else None) or "s"
-    return rewriting.flag == "chmod" and ("s" in text or (len(text) == 4 and not text.startswith("0")))
+    return rewriting.flag == "chmod" and _holds_set_id(text)
+
+
+def _holds_set_id(mode: str) -> bool:
+    """Whether a mode, in digits or letters, may set the set-user-id, set-group-id or sticky bit."""
+    return "s" in mode or (len(mode.lstrip("0")) > 3 and mode.isdecimal())
 
 
 def _has_compounds(run: Run) -> bool:
