@@ -13,8 +13,8 @@ _GONE = ("/**/__pycache__", "/**/__pycache__/**")
 # The list of what a package installed has its byte code as well.
 _LISTS = ("/**/*.dist-info/RECORD",)
 
-# What in a script shows that the author has decided about byte code, or configures pip.
-_DECIDED = pattern(r"__pycache__|\.py\[?c|compileall|pip[ _.-]?config|no[-_.]compile")
+# What in a script shows that the author has decided about byte code, or configures pip. Not the flag, which each command has for itself.
+_DECIDED = pattern(r"__pycache__|\.py\[?c|compileall|pip[ _.-]?config|PIP_NO_COMPILE|no_compile")
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:

@@ -16,8 +16,10 @@ _FLAGS = {
 }
 _GONE = ("/usr/share/doc/**", "/usr/share/man/**", "/usr/share/info/**", "/usr/share/gtk-doc/**")
 
-# What in a script or a heredoc sets it for all, or deletes documentation by itself.
-_DECIDED = pattern(r"(?i)tsflags|no-?docs|excludedocs|/usr/share/(?:doc|man|info)\b")
+# What in a script or a heredoc sets it for all, or deletes documentation by itself. Not the flag, which each command has for itself.
+_DECIDED = pattern(
+    r"(?i)(?<!--setopt=)tsflags|no-docs|(?<!--)(?<!tsflags=)nodocs|excludedocs|/usr/share/(?:doc|man|info)\b"
+)
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
@@ -38,6 +40,7 @@ def _brings(use: Use) -> bool:
         and use.verb in ("install", "in", "groupinstall", "group install")
         and bool(use.operands)
         and not use.has("--downloadonly", "--installroot")
+        and not any("nodocs" in word.text or "tsflags" in word.text for word in use.command.words)
     )
 
 

@@ -38,9 +38,9 @@ def _checked(build: Build, stage: Stage, index: int, one: Brought, use: Use) -> 
         yield _apart(build, stage, index, run, one, use, found)
     elif use.action != "update" or found.own or found.own_doubt or found.conditional:
         return
-    elif kept and lists.deleted_later(build, stage, index, one.path):
-        return  # a clean-up that comes too late
     elif kept and found.doubt:
+        if lists.deleted_later(build, stage, index, one.path):
+            return  # a clean-up that comes too late
         message = f"`{caches.label(use)}` has a RUN of its own, and who installs from it later may see stale lists -> put it into the RUN that installs"
         yield Finding(caches.span_of(run, use), message, None, None, (), found.doubt)
     else:
