@@ -915,6 +915,7 @@ def deleted_later(build: Build, stage: Stage, index: int, path: str) -> bool:
     return False
 
 
+@once
 def copied_from(build: Build, stage: Stage, paths: tuple[str, ...]) -> Veto | None:
     """Why one of `paths` in `stage` (or a stage FROM it) may be taken by a COPY --from or a mount, or None."""
     for one in (stage, *build.children(stage)):

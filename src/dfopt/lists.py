@@ -137,18 +137,24 @@ def _tops(run: Run) -> dict[int, int]:
 def at_run_time(build: Build, stage: Stage, one: Brought) -> str:
     """Why what is built on the image, or runs in it, or another stage may read the lists; "" where nothing of it is known to."""
     assert one.use is not None
+    return _at_run_time(build, stage, one.use.manager.name, one.use.manager.family, one.path)
+
+
+@once
+def _at_run_time(build: Build, stage: Stage, name: str, family: str, path: str) -> str:
     # All of a family read the same lists: `apt-cache`, `apt-file` and `apt` those of `apt-get`.
-    names = re.compile(rf"\b(?:{re.escape(one.use.manager.name)}|{re.escape(one.use.manager.family)})\b")
+    names = re.compile(rf"\b(?:{re.escape(name)}|{re.escape(family)})\b")
     for image in (stage, *build.children(stage)):
         for later in image.indexes:
             instruction = build.instructions[later]
             line = build.syntax.source.line_of(instruction.keyword_span.start)
             if instruction.name == "ONBUILD" and instruction.inner is not None and instruction.inner.name == "RUN":
                 return f"the ONBUILD on line {line} runs in builds on top of this image, and it is not known whether it reads them"
-            named = names.search(instruction.body.text)
-            if instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK") and named is not None:
+            starts = instruction.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK")
+            named = names.search(instruction.body.text) if starts else None
+            if named is not None:
                 return f"the {instruction.name} on line {line} names `{named.group()}`"
-    taken = layers.copied_from(build, stage, (one.path,))
+    taken = layers.copied_from(build, stage, (path,))
     return taken.why if taken is not None else ""
 
 

@@ -40,7 +40,8 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                 if going:
                     yield _finding(build, going, index, installs[0], stuck)
                     stuck = True
-            groups = [] if stuck else groups
+            # What did not pass this RUN passes none behind it.
+            groups = []
 
 
 def _movable(build: Build, index: int) -> bool:

@@ -190,7 +190,7 @@ def _unclean(build: Build, stage: Stage, index: int, run: Run, filling: tuple[Us
     agreed = _agreed(build, stage, index, run, kept, words)
     effects: list[Effect] = [AddsCommand(index, after, operator.replace("\n", ";"), words)]
     for image in (stage, *build.children(stage)):
-        effects += _gone(build, index, kept, words, image)
+        effects += _gone(build, index, run, kept, words, image)
     because = f"to agree: {agreed}" if agreed else _BECAUSE
     return Finding(span, message, Fix(f"add `{command}`", (edit,), not agreed, because, tuple(effects)), saves)
 
@@ -251,7 +251,7 @@ def _cleaning(build: Build, index: int, kept: _Kept) -> tuple[tuple[str, ...] | 
     return ("rm", "-rf", *operands), ""
 
 
-def _gone(build: Build, index: int, kept: _Kept, words: tuple[str, ...], image: Stage) -> Iterator[Effect]:
+def _gone(build: Build, index: int, run: Run, kept: _Kept, words: tuple[str, ...], image: Stage) -> Iterator[Effect]:
     """What the clean-up changes in the image of a stage."""
     if words[0] == "rm":
         for operand in words[2:]:
@@ -265,8 +265,11 @@ def _gone(build: Build, index: int, kept: _Kept, words: tuple[str, ...], image: 
     for path in paths:
         yield Removes((path + "/**",) if kept.use.manager.family == "apt" else (path, path + "/**"), image.index)
     if kept.use.manager.name == "npm":
-        # Each call of npm leaves a log.
-        yield Adds(tuple(f"{path.rpartition('/')[0]}/_logs/**" for path in kept.paths), image.index)
+        # Each call of npm leaves a log, and the first one the folder that it lies in.
+        for path in kept.paths:
+            folder = path.rpartition("/")[0]
+            added = (folder, folder + "/**") if _may_not_run(run, kept) else (f"{folder}/_logs/**",)
+            yield Adds(added, image.index)
     if kept.use.manager.family == "apt":
         # `apt-get clean` makes these where they are missing.
         yield Adds(tuple(f"/var/lib/apt/lists/{name}" for name in ("auxfiles", "lock", "partial")), image.index)
@@ -284,10 +287,15 @@ def _agreed(build: Build, stage: Stage, index: int, run: Run, kept: _Kept, words
     version = caches.yarn_version(build, index, use) if use.manager.name == "yarn" else "1"
     if version != "1":
         return "no package may run from the folder, as Yarn 2 and later have it without `nodeLinker: node-modules`"
-    nested = {kind for command in run.commands if command.use in kept.filling for kind in command.nesting}
-    if words[0] != "rm" and nested - {"subshell", "group"}:
+    if words[0] != "rm" and _may_not_run(run, kept):
         return "it runs also where the install does not, and fails without the package manager"
     return _fetched_at_start(build, stage, use)
+
+
+def _may_not_run(run: Run, kept: _Kept) -> bool:
+    """Whether one of the installs stands under a condition."""
+    nested = {kind for command in run.commands if command.use in kept.filling for kind in command.nesting}
+    return bool(nested - {"subshell", "group"})
 
 
 # ------------------------------------------------------------------------------------------------- who needs it

@@ -71,6 +71,8 @@ def _configured(build: Build, index: int, run: Run | None) -> str:
 
 def _figure(build: Build, stage: Stage, index: int, use: Use) -> sizes.Figure:
     """The size of what is recommended, beside what this stage and those that it stands on installed before."""
+    if sizes.recommended(use.manager.family, build.state(index).base, _names(use)).bytes is None:
+        return sizes.UNKNOWN  # whatever was there before; a long file asks for this very often
     lean: list[str] = []
     rich: list[str] = []
     for one in build.chain(stage):
