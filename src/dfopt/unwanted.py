@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from dfopt import context
-from dfopt.build import Build
+from dfopt.build import Build, once
 from dfopt.context import Context, Entry, Pattern
 from dfopt.startup import NamedTuple
 
@@ -111,15 +111,21 @@ class Stray(NamedTuple):
     entry: Entry
 
 
-def rows(place: Context, build: Build) -> tuple[tuple[Unwanted, Pattern], ...]:
-    """The rows that are of use for a project and a Dockerfile of it, each with its pattern as it is matched."""
-    builders = {
+@once
+def _builders(build: Build) -> frozenset[str]:
+    """The families of the package managers that install or build in a file."""
+    return frozenset(
         use.manager.family
         for index, instruction in enumerate(build.instructions)
         if instruction.name == "RUN" and (run := build.run(index)) is not None
         for use in run.uses
         if use.action in ("build", "run", "install", "download")
-    }
+    )
+
+
+def rows(place: Context, build: Build) -> tuple[tuple[Unwanted, Pattern], ...]:
+    """The rows that are of use for a project and a Dockerfile of it, each with its pattern as it is matched."""
+    builders = _builders(build)
     if "markers" not in place.answers:
         asked = {row.markers for row in ROWS if row.markers}
         place.answers["markers"] = {
