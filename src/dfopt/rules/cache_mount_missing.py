@@ -155,7 +155,12 @@ def _needs(use: Use) -> bool:
 
 def _has_mount(build: Build, index: int, use: Use) -> bool:
     """Whether a RUN has a mount for a manager already: at or above its folder, or one that is called after it."""
-    for _, path in caches.places(build, index, use, use.manager.mounts):
+    places = caches.places(build, index, use, use.manager.mounts)
+    assumed = caches.assumed_base(build, index)
+    if assumed is not None:
+        # Where the base image is not known, the mount stands where the fix took its folder to be.
+        places = [*places, *caches.places(build, index, use, use.manager.mounts, assumed)]
+    for _, path in places:
         if path is not None and layers.mounted(build, index, path):
             return True
     words = {_called(use)} | {posixpath.basename(folder.path).strip(".") for folder in use.manager.mounts}
