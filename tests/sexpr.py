@@ -55,7 +55,7 @@ def buildkit_node(tree: Syntax, instruction: Instruction) -> dict[str, Any]:
     """An instruction as the truth file and the oracle show it; bytes that are not UTF-8 come as U+FFFD there."""
     arguments = [seen_through_json(argument) for argument in instruction.arguments]
     if instruction.inner is not None:
-        arguments = ["\0sub:" + dump_instruction(instruction.inner)]
+        arguments = ["\0sub:" + seen_through_json(dump_instruction(instruction.inner))]
     return {
         "cmd": seen_through_json(instruction.keyword),
         "start": instruction.start_line,

@@ -1000,6 +1000,7 @@ BESIDE = [
     "FROM a\nRUN --x=à --y='b' z\nHEALTHCHECK CMD\xa0x\n",
     "\\\n  FROM a\n\\\n",
     "FROM a\nRUN <<E\nx",
+    "FROM a\nONBUILD \udcff",
 ]  # fmt: skip
 
 
