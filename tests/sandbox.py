@@ -43,16 +43,18 @@ case $verb in
 esac
 """,
     "apk": r"""
-verb=; names=; cached=yes; index=/var/cache/apk/APKINDEX
+verb=; names=; cached=yes; folder=/var/cache/apk
+[ ! -d /etc/apk/cache ] || folder=/etc/apk/cache
+index=$folder/APKINDEX
 for word; do
   case $word in --no-cache) cached= ;; -U|--update|--update-cache) fetch=yes ;; -*) ;;
     *) if [ -z "$verb" ]; then verb=$word; else names="$names $word"; fi ;; esac
 done
 case $verb in
-  update) mkdir -p /var/cache/apk && echo index > $index ;;
+  update) mkdir -p $folder && echo index > $index ;;
   add)
-    [ -z "$fetch" ] || [ -z "$cached" ] || { mkdir -p /var/cache/apk && echo index > $index; }
-    [ -z "$cached" ] || [ -e $index ] || exit 1
+    # Without `--no-cache` it fetches the index where there is none, as apk-tools 2 and 3 do for commands that write.
+    [ -z "$cached" ] || { [ -z "$fetch" ] && [ -e $index ]; } || { mkdir -p $folder && echo index > $index; }
     mkdir -p /usr/share/packages; for name in $names; do : > /usr/share/packages/$name || exit 1; done ;;
 esac
 """,

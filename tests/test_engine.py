@@ -605,6 +605,9 @@ def test_a_whole_file_is_ignored() -> None:
         ("FROM a\n# check=skip=SomeCheck\nRUN bad\n", []),
         ("FROM a\n# check=skip=SomeCheck\nRUN good\nRUN bad\n", ["DF999"]),
         ("# check=skip=Other\nFROM a\nRUN bad\n", ["DF999"]),
+        ("# check=skip=all\nFROM a\nRUN bad\n", []),
+        ("FROM a\n# check=skip=ALL\nRUN bad\n", []),
+        ("FROM a\n# hadolint ignore=all\nRUN bad\n", ["DF999"]),
     ],
 )
 def test_what_other_tools_are_told_holds_for_the_same_fault(text: str, expected: list[str]) -> None:

@@ -364,6 +364,8 @@ def _without_foreign(syntax: Syntax, found: list[Diagnostic], also: Mapping[str,
     directives = {directive.span.start for directive in syntax.directives}
     for match in _FOREIGN.finditer(text):
         names = {name.strip().lower() for name in match["names"].split(",")}
+        if "hadolint" not in match.group().lower() and "all" in names:
+            names.update(name.lower() for codes in also.values() for name in codes if not name[-1].isdigit())
         if match["all"] or match.start() in directives:
             taken.append((0, len(text) + 1, names))
             continue

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from dfopt import bases, caches, layers, lists, policy, rewrite
+from dfopt import bases, caches, layers, lists, packages, policy, rewrite
 from dfopt.build import Build, Run, Stage, once
 from dfopt.normal import json_text
 from dfopt.packages import Folder, Use
@@ -282,7 +282,34 @@ def _why_not(
         return _why_not_apt(build, stage, members, group)
     if family in _STORES:
         return _why_not_store(build, stage, family, members, paths)
+    mounted = {member.instruction for member in members}
+    for index, one in _lists_elsewhere(build, members):
+        found = lists.readers(build, index, one)
+        other = next((reader for reader in found.certain if reader.instruction not in mounted), None)
+        if other is not None:
+            return f"`{caches.label(other.use)}` in another RUN counts on the lists, which go to the mount", ""
+        if found.conditional or found.doubt:
+            return "", f"{found.conditional or found.doubt}, and the lists go to the mount"
     return "", ""
+
+
+def _lists_elsewhere(build: Build, members: list[_Member]) -> Iterator[tuple[int, layers.Brought]]:
+    """The package lists that a RUN leaves outside the folder to mount, and in it once that is there: apk's index, which an install
+    fetches too where there is none."""
+    for member in members:
+        mounted = tuple(path for _, path in member.missing)
+        state = build.state(member.instruction)
+        for use in member.run.uses:
+            if use.manager is not member.use.manager or use.no_cache or use.action not in (*_FILLING, "update"):
+                continue
+            for folder in use.manager.lists:
+                path = packages.locate(folder, state.home, layers.environment(state), use)
+                if path is not None and not any(layers.overlaps(one, path) for one in mounted):
+                    place = use.command
+                    yield (
+                        member.instruction,
+                        layers.Brought(member.instruction, "lists", path, place.start, place.end, use),
+                    )
 
 
 def _seeing(build: Build, stage: Stage, first: int) -> list[int]:
@@ -496,6 +523,7 @@ def _fix(build: Build, stage: Stage, family: str, members: list[_Member], agree:
     # A folder of the mount's own was never in the image.
     kept = {path: None for path in removed if path != _KEPT.path}
     gone = tuple(pattern for path in kept for pattern in (path, path + "/**"))
+    made.update((one.path + "/**", None) for _, one in _lists_elsewhere(build, members))
     for image in images:
         # BuildKit takes the places that it makes for mounts away again, with the folders above that it made (tried).
         effects.append(Removes((*made, *gone), image.index))

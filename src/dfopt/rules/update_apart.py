@@ -74,10 +74,24 @@ def _unused(build: Build, stage: Stage, index: int, run: Run, one: Brought, use:
     effects: list[Effect] = [DropsCommand(index, step)]
     if len(run.script.steps) == 1:
         effects.append(Layers(stage.index, -1))
-    folders = dict.fromkeys(found.path + "/**" for found in layers.written(build, index) if found.use is use)
-    effects += (Removes(tuple(folders), image.index) for image in (stage, *build.children(stage)))
+    folders = [found.path for found in layers.written(build, index) if found.use is use]
+    # The update made the folder itself anew where a clean-up before it took it away.
+    gone = [folder for folder in folders if _folder_deleted(build, stage, index, folder)]
+    paths = dict.fromkeys((*(folder + "/**" for folder in folders), *gone))
+    effects += (Removes(tuple(paths), image.index) for image in (stage, *build.children(stage)))
     because = "no later step reads the lists, and the next update fetches them anew"
     return Finding(span, message, Fix(f"drop `{name}`", dropped.edits, True, because, tuple(effects)), saves)
+
+
+def _folder_deleted(build: Build, stage: Stage, index: int, folder: str) -> bool:
+    """Whether a clean-up at or before an instruction takes a folder itself away, not only what is in it."""
+    before = (other for one in build.chain(stage) for other in one.indexes if one is not stage or other <= index)
+    return any(
+        path.rstrip("/") == folder
+        for other in before
+        for cleaning in layers.cleaned(build, other)
+        for path in cleaning.paths
+    )
 
 
 def _top(run: Run, use: Use) -> int | None:
