@@ -13,6 +13,9 @@ from dfopt.rule import (
     AddsFlag,
     AddsMount,
     AddsWord,
+    AddsCopy,
+    ChangesArgument,
+    ChangesBase,
     ChangesConfig,
     ChangesDirective,
     ChangesSource,
@@ -354,6 +357,40 @@ def test_a_directive_changes_as_declared(declared: Effect, good: bool) -> None:
 def test_a_path_changes_as_declared(old: str, new: str, effect: Effect, good: bool) -> None:
     assert TEXT.count(old) == 1
     result = fix(Source(TEXT), [replacing(old, new, effect)])
+    assert bool(result.applied) is good and bool(result.faults) is not good
+
+
+BASES = "ARG TAG=3.12 OTHER=1\nFROM python:3.12 AS one\nCOPY a b/\nFROM python:$TAG\nRUN x\nFROM golang:1.24\nCOPY --from=one /b c/\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effects", "good"),
+    [
+        ("python:3.12 ", "python:3.12-slim ", [ChangesBase(0, "python:3.12", "python:3.12-slim")], True),
+        ("python:3.12 ", "python:3.12-slim ", [], False),
+        ("python:3.12 ", "python:3.12-slim ", [ChangesBase(0, "python:3.12", "python:3.11-slim")], False),
+        ("python:3.12 ", "python:3.12-slim ", [ChangesBase(0, "python:3.11", "python:3.12-slim")], False),
+        ("python:3.12 ", "python:3.12-slim ", [ChangesBase(1, "python:3.12", "python:3.12-slim")], False),
+        ("python:3.12 AS one", "python:3.12-slim AS two", [ChangesBase(0, "python:3.12", "python:3.12-slim")], False),
+        # Another shell, another folder to work in, no image at all.
+        ("python:3.12 ", "python:3.12-alpine ", [ChangesBase(0, "python:3.12", "python:3.12-alpine")], False),
+        ("golang:1.24", "debian:12", [ChangesBase(2, "golang:1.24", "debian:12")], False),
+        ("golang:1.24", "one", [ChangesBase(2, "golang:1.24", "one")], False),
+        ("golang:1.24", "scratch", [ChangesBase(2, "golang:1.24", "scratch")], False),
+        ("python:$TAG\n", "python:$TAG-slim\n", [ChangesBase(1, "python:$TAG", "python:$TAG-slim")], True),
+        ("TAG=3.12 ", "TAG=3.12-slim ", [ChangesArgument("TAG", "3.12", "3.12-slim")], True),
+        ("TAG=3.12 ", "TAG=3.12-slim ", [ChangesArgument("TAG", "3.11", "3.12-slim")], False),
+        ("TAG=3.12 ", "TAG=3.12-slim ", [ChangesArgument("OTHER", "1", "2")], False),
+        ("OTHER=1", "OTHER=2", [ChangesArgument("TAG", "3.12", "3.12-slim")], False),
+        ("$TAG\nRUN x", "$TAG\nCOPY --from=one /b /d\nRUN x", [AddsCopy(4, ("/b",), "/d", ("--from=one",))], True),
+        ("$TAG\nRUN x", "$TAG\nCOPY --from=img /b /d\nRUN x", [AddsCopy(4, ("/b",), "/d", ("--from=img",))], True),
+        ("$TAG\nRUN x", "$TAG\nCOPY --from=img /b /d\nRUN x", [AddsCopy(4, ("/b",), "/d", ("--from=one",))], False),
+        ("$TAG\nRUN x", "$TAG\nCOPY /b /d\nRUN x", [AddsCopy(4, ("/b",), "/d", ("--from=one",))], False),
+    ],
+)
+def test_a_base_changes_as_declared(old: str, new: str, effects: list[Effect], good: bool) -> None:
+    assert BASES.count(old) == 1
+    result = fix(Source(BASES), [replacing(old, new, *effects)])
     assert bool(result.applied) is good and bool(result.faults) is not good
 
 

@@ -7,7 +7,7 @@ configuration. White space, comments, continuations and the spelling of paths th
 
 from collections.abc import Callable, Iterable
 
-from dfopt import shell
+from dfopt import bases, shell
 from dfopt.build import Build, Copy, Reference, mount_options
 from dfopt.rule import (
     AddsCommand,
@@ -16,6 +16,8 @@ from dfopt.rule import (
     AddsMount,
     AddsWord,
     Assembles,
+    ChangesArgument,
+    ChangesBase,
     ChangesConfig,
     ChangesDirective,
     ChangesSource,
@@ -361,15 +363,22 @@ def _moves(form: Form, effect: Moves) -> None:
 def _adds_copy(form: Form, effect: AddsCopy) -> None:
     stage, position = _find(form, effect.before)
     destination = form.build.absolute(effect.destination, effect.before) or effect.destination
-    step = Step(-1, "COPY", -1, list(effect.flags), None, None, "", (effect.sources, destination, ()))
-    stage.steps.insert(position, step)
+    named = [flag.removeprefix("--from=") for flag in effect.flags if flag.startswith("--from=")]
+    flags = [flag for flag in effect.flags if not flag.startswith("--from=")]
+    origin = _named(form, stage, named[0]) if named else None
+    stage.steps.insert(position, Step(-1, "COPY", -1, flags, origin, None, "", (effect.sources, destination, ())))
+
+
+def _named(form: Form, stage: StageForm, name: str) -> Origin:
+    """What a `--from` in a stage names: the last stage of the name before it, else an image."""
+    before = form.stages[: form.stages.index(stage)]
+    return next((other for other in reversed(before) if other.name and other.name == name.lower()), name)
 
 
 def _adds_mount(form: Form, effect: AddsMount) -> None:
     stage, position = _find(form, effect.step)
-    name = mount_options(effect.mount).get("from", "").lower()
-    named = [other for other in form.stages[: form.stages.index(stage)] if name and other.name == name]
-    stage.steps[position].flags.append(_mount(effect.mount, named[-1] if named else None))
+    name = mount_options(effect.mount).get("from", "")
+    stage.steps[position].flags.append(_mount(effect.mount, _named(form, stage, name) if name else None))
 
 
 def _retargets(form: Form, effect: Retargets) -> None:
@@ -451,6 +460,33 @@ def _assembles(form: Form, effect: Assembles) -> None:
     form.stages.insert(form.stages.index(stage), assembly)
 
 
+def _changes_base(form: Form, effect: ChangesBase) -> None:
+    stage = next((stage for stage in form.stages if stage.index == effect.stage), None)
+    if stage is None or stage.base != effect.old:
+        raise Broken(f"the base of stage {effect.stage} is not `{effect.old}`")
+    if effect.new == "scratch" or effect.new.lower() in {other.name for other in form.stages if other.name}:
+        raise Broken(f"`{effect.new}` is no image")
+    old, new = (None if "$" in image else bases.facts(image) for image in (effect.old, effect.new))
+    if old is not None and new is not None and _seen(old) != _seen(new):
+        raise Broken(f"`{effect.new}` has another user, folder, shell or other variables than `{effect.old}`")
+    stage.base = effect.new
+
+
+def _seen(facts: bases.Base) -> tuple[object, ...]:
+    """What the steps of a stage see of its base image."""
+    return (facts.distribution, facts.dialect, facts.user, facts.home, facts.workdir, dict(facts.variables))
+
+
+def _changes_argument(form: Form, effect: ChangesArgument) -> None:
+    old, new = f"{effect.name}={effect.old}", f"{effect.name}={effect.new}"
+    places = [(at, entry.index(old)) for at, entry in enumerate(form.arguments) if entry[0] == "ARG" and old in entry]
+    if len(places) != 1:
+        raise Broken(f"no ARG gives `{effect.name}` the default `{effect.old}` in one place")
+    at, word = places[0]
+    entry = form.arguments[at]
+    form.arguments[at] = (*entry[:word], new, *entry[word + 1 :])
+
+
 def _changes_directive(form: Form, effect: ChangesDirective) -> None:
     if form.directives.get(effect.name) != effect.old:
         raise Broken(f"the directive `{effect.name}` is not `{effect.old}`")
@@ -513,6 +549,7 @@ _ACTIONS: dict[type, Callable[..., None]] = {
     MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, AddsFlag: _adds_flag, DropsFlag: _drops_flag,
     DropsStep: _drops_step, Retargets: _retargets, ChangesSource: _changes_source,
     Assembles: _assembles, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
+    ChangesBase: _changes_base, ChangesArgument: _changes_argument,
 }  # fmt: skip
 
 

@@ -134,7 +134,8 @@ class Moves(NamedTuple):
 
 
 class AddsCopy(NamedTuple):
-    """A COPY of `sources` from the build context to `destination` (as written) comes directly before `before`."""
+    """A COPY of `sources` to `destination` (as written) comes directly before `before`: from the build context, or from what a
+    `--from=` among the flags names."""
 
     before: int
     sources: tuple[str, ...]
@@ -210,6 +211,32 @@ class ChangesConfig(NamedTuple):
     new: str | None
 
 
+class ChangesBase(NamedTuple):
+    """The stage with index `stage` stands on the image `new` instead of `old`, both as its FROM has them (without a variable as
+    expanded). User, working directory, shell and variables that are known of both images are equal. What the image must keep says
+    `Keeps`."""
+
+    stage: int
+    old: str
+    new: str
+
+
+class ChangesArgument(NamedTuple):
+    """The default of an ARG before the first FROM changes; both values are as written."""
+
+    name: str
+    old: str
+    new: str
+
+
+class Keeps(NamedTuple):
+    """Paths that are the same in both images though the stage, or one below it, changes its base: globs as in `Removes`. What
+    lies elsewhere may differ as the two base images do."""
+
+    paths: tuple[str, ...]
+    stage: int
+
+
 class Removes(NamedTuple):
     """Paths that the image of the stage with index `stage` no longer has: absolute Docker-style globs; `P/**` excludes P itself."""
 
@@ -247,7 +274,8 @@ class Layers(NamedTuple):
 
 Effect = (
     DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | AddsFlag | DropsFlag | DropsStep
-    | Retargets | ChangesSource | Assembles | ChangesDirective | ChangesConfig | Removes | Adds | Changes | PackagesRemoved | Layers
+    | Retargets | ChangesSource | Assembles | ChangesDirective | ChangesConfig | ChangesBase | ChangesArgument | Keeps | Removes
+    | Adds | Changes | PackagesRemoved | Layers
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 from typing import IO, Any, Callable, Iterable, Mapping, NamedTuple
 
-from dfopt.rule import Adds, Changes, ChangesConfig, Effect, Layers, PackagesRemoved, Removes
+from dfopt.rule import Adds, Changes, ChangesBase, ChangesConfig, Effect, Keeps, Layers, PackagesRemoved, Removes
 
 
 class Entry(NamedTuple):
@@ -135,6 +135,9 @@ def compare(before: Image, after: Image, effects: Iterable[Effect]) -> Result:
         if isinstance(effect, kind)
         for pattern in effect.paths
     ]
+    keeps = [matcher(pattern) for one in effects if isinstance(one, Keeps) for pattern in one.paths]
+    # Without a list of what it keeps, a change of the base covers nothing.
+    base_changes = bool(keeps) and any(isinstance(one, ChangesBase) for one in effects)
     gone = _vanished(before, after) if any(isinstance(one, PackagesRemoved) for one in effects) else frozenset()
     used: set[tuple[str, str]] = set()
     uncovered, covered, noise = [], 0, 0
@@ -146,6 +149,8 @@ def compare(before: Image, after: Image, effects: Iterable[Effect]) -> Result:
         ]
         used.update(hits)
         if hits:
+            covered += 1
+        elif base_changes and not any(matches(difference.path) for matches in keeps):
             covered += 1
         elif _is_noise(difference):
             noise += 1
@@ -161,7 +166,7 @@ def compare(before: Image, after: Image, effects: Iterable[Effect]) -> Result:
         else:
             uncovered.append(difference)
     declared = sum(one.change for one in effects if isinstance(one, Layers))
-    if after.layers - before.layers != declared:
+    if after.layers - before.layers != declared and not base_changes:
         uncovered.append(Difference("layers", "the image", str(before.layers + declared), str(after.layers)))
     idle = [f"{kind.__name__} {text}" for kind, text, _ in patterns if (kind.__name__, text) not in used]
     idle += [

@@ -26,7 +26,20 @@ import pages
 
 from dfopt import catalogue, engine
 from dfopt.build import Build
-from dfopt.rule import Adds, Assembles, Changes, ChangesConfig, Effect, Given, Layers, PackagesRemoved, Place, Removes
+from dfopt.rule import (
+    Adds,
+    Assembles,
+    Changes,
+    ChangesBase,
+    ChangesConfig,
+    Effect,
+    Given,
+    Keeps,
+    Layers,
+    PackagesRemoved,
+    Place,
+    Removes,
+)
 from dfopt.source import Edit, Source, apply_edits
 from dfopt.syntax import parse
 from proof import compare
@@ -347,6 +360,10 @@ def without_frontend(text: str) -> str:
     return text[: spans[0].start] + (text[end + 1 :] if end >= 0 else "")
 
 
+# The effects that a comparison of images looks at.
+IMAGE_EFFECTS = (Removes, Adds, Changes, ChangesConfig, ChangesBase, Keeps, PackagesRemoved, Layers)
+
+
 def effects_of(fixed: engine.Fixed, build: Build, target: int) -> list[Effect]:
     """The effects on the image of the stage with index `target` in the original.
 
@@ -364,10 +381,7 @@ def effects_of(fixed: engine.Fixed, build: Build, target: int) -> list[Effect]:
         filled = []
         for applied in group:
             for effect in applied.effects:
-                if (
-                    isinstance(effect, (Removes, Adds, Changes, ChangesConfig, PackagesRemoved, Layers))
-                    and effect.stage in chain
-                ):
+                if isinstance(effect, IMAGE_EFFECTS) and effect.stage in chain:
                     found.append(effect)
             if any(isinstance(effect, Assembles) for effect in applied.effects):
                 filled += [effect.stage for effect in applied.effects if isinstance(effect, Layers)]

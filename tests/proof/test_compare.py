@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from dfopt.rule import Adds, Changes, ChangesConfig, Effect, Layers, PackagesRemoved, Removes
+from dfopt.rule import Adds, Changes, ChangesBase, ChangesConfig, Effect, Keeps, Layers, PackagesRemoved, Removes
 from proof.compare import (
     Difference,
     Image,
@@ -178,6 +178,15 @@ def test_patterns_that_match_nothing_are_told_once() -> None:
     result = compare(image(BASE), image(changed(name=None)), effects)
     assert result.uncovered == ()
     assert result.idle == ("Removes /gone", "ChangesConfig User")
+
+
+def test_another_base_may_differ_in_all_that_it_need_not_keep() -> None:
+    before, after = image(BASE), image(changed(name=None))
+    base = ChangesBase(0, "python:3.12", "python:3.12-slim")
+    assert compare(before, after, [base, Keeps(("/app/**",), 0)]).uncovered == ()
+    assert compare(before, after, [base, Keeps(("/etc/**",), 0)]).uncovered
+    assert compare(before, after, [base]).uncovered
+    assert compare(before, after, [Keeps(("/app/**",), 0)]).uncovered
 
 
 # ------------------------------------------------------------------------------------------------------- layers
