@@ -62,7 +62,17 @@ SLOW = {
     "typing", "urllib",
 }  # fmt: skip
 # Modules that only run when something is asked for that needs them.
-BESIDE_THE_PATH = {"api.py", "__main__.py", "report/json.py", "report/lsp.py", "report/sarif.py", "report/github.py"}
+BESIDE_THE_PATH = {
+    "api.py",
+    "images.py",
+    "verify/__init__.py",
+    "verify/compare.py",
+    "__main__.py",
+    "report/json.py",
+    "report/lsp.py",
+    "report/sarif.py",
+    "report/github.py",
+}
 
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.name != "_index.py")
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import pages
 
-from dfopt import catalogue, engine
+from dfopt import catalogue, engine, images
 from dfopt.build import Build
 from dfopt.rule import (
     Adds,
@@ -42,7 +42,7 @@ from dfopt.rule import (
 )
 from dfopt.source import Edit, Source, apply_edits
 from dfopt.syntax import parse
-from proof import compare
+from dfopt.verify import compare
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -174,7 +174,7 @@ class Docker:
 
     def __init__(self, client: str) -> None:
         self.client = client
-        self.known: dict[str, compare.Layer] = {}
+        self.known: dict[str, images.Layer] = {}
         self._names: list[str] = []
         self._count = itertools.count(1)
 
@@ -228,7 +228,9 @@ class Docker:
         return name, ""
 
     def read(self, name: str) -> compare.Image:
-        return compare.read_image(self.client, name, self.known)
+        with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+            subprocess.run([self.client, "save", "-o", archive.name, name], check=True, capture_output=True)
+            return compare.view(images.read(archive.name, name, known=self.known))
 
     def close(self) -> None:
         if self._names:

@@ -9,19 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
+from dfopt import images
+from dfopt.images import any_of, flat_configuration, matcher, read_layer, stack
 from dfopt.rule import Adds, Changes, ChangesBase, ChangesConfig, Effect, Keeps, Layers, PackagesRemoved, Removes
-from proof.compare import (
-    Difference,
-    Image,
-    any_of,
-    compare,
-    file_differences,
-    flat_configuration,
-    matcher,
-    read_archive,
-    read_layer,
-    stack,
-)
+from dfopt.verify.compare import Difference, Image, compare, file_differences, view
 
 
 class File(NamedTuple):
@@ -247,7 +238,7 @@ def archive(path: pathlib.Path, *layers: bytes) -> str:
 
 def test_an_archive_with_plain_and_compressed_layers(tmp_path: pathlib.Path) -> None:
     path = archive(tmp_path / "image.tar", tar([File("a", "1"), File("b")]), tar([File("a", "2"), File(".wh.b")], "gz"))
-    read = read_archive(path)
+    read = view(images.read(path))
     assert set(read.files) == {"/a"}
     assert read.files["/a"].size == 1
     assert read.layers == 2
@@ -355,7 +346,7 @@ def debian(tmp_path: pathlib.Path, name: str, packages: dict[str, list[str]], *m
     for package, paths in packages.items():
         files.append(File(f"{STATUS}{package}.list", "\n".join(["/.", *paths, ""])))
         files += [File(("usr" + path) if path.startswith("/lib/") else path.lstrip("/"), package) for path in paths]
-    return read_archive(archive(tmp_path / name, tar(files)))
+    return view(images.read(archive(tmp_path / name, tar(files))))
 
 
 def test_packages_that_are_gone_take_their_files_along(tmp_path: pathlib.Path) -> None:
