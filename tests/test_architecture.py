@@ -24,6 +24,7 @@ WITHIN_A_FLOOR = {
     ("syntax.py", "words.py"),
     ("packages.py", "shell.py"),
     ("normal.py", "rule.py"),
+    ("commuting.py", "layers.py"),
     ("layers.py", "rule.py"),
     ("merging.py", "rewrite.py"),
     ("merging.py", "rule.py"),

@@ -194,7 +194,7 @@ def _is_new_name(build: Build, index: int, path: str) -> bool:
 
 
 # Folders that the images of Linux distributions have (Filesystem Hierarchy Standard 3.0, chapters 3 to 5).
-_STANDARD_FOLDERS = frozenset(
+STANDARD_FOLDERS = frozenset(
     "/ /bin /etc /home /lib /opt /root /sbin /srv /tmp /usr /usr/bin /usr/lib /usr/local /usr/local/bin /usr/local/lib"
     " /usr/local/share /usr/sbin /usr/share /var /var/cache /var/lib /var/log".split()
 )
@@ -211,7 +211,7 @@ def exists(build: Build, stage: Stage, folder: str, index: int) -> bool:
     """Whether a folder certainly is there before instruction `index` of `stage`."""
     base = build.state(index).base
     standard = base is not None and base.distribution not in (None, "busybox")
-    if folder == "/" or (folder in _STANDARD_FOLDERS and standard):
+    if folder == "/" or (folder in STANDARD_FOLDERS and standard):
         return True
     for one in build.chain(stage):
         for other in one.indexes:
@@ -263,6 +263,18 @@ def overlaps(one: str, other: str) -> bool:
         _matches(first, second) or _matches(second, first)
         for first, second in zip(_components(one), _components(other))
     )
+
+
+def meets(written: str, other: str) -> bool:
+    """Whether a write of the Docker-style glob `written` may change what an access of the glob `other` finds: both may name one path, or
+    `written` one of the folders that `other` is reached through. `P/**` is all below P, without P itself."""
+    first, second = written.removesuffix("/**"), other.removesuffix("/**")
+    one, two = _components(first), _components(second)
+    if not all(_matches(a, b) or _matches(b, a) for a, b in zip(one, two)):
+        return False
+    if len(one) == len(two):
+        return first == written or second != other
+    return len(one) < len(two) or second != other
 
 
 def _components(path: str) -> list[str]:
@@ -403,7 +415,7 @@ ELSEWHERE = re.compile(r"\bDir\b|^--(?:installroot|root|downloaddir|cache-?dir|c
 
 
 def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Brought]:
-    if use.manager.family in _SYSTEM and any(ELSEWHERE.search(word.text) for word in use.command.words):
+    if use.manager.family in SYSTEM_FAMILIES and any(ELSEWHERE.search(word.text) for word in use.command.words):
         return
     seen = environment(state)
     debian = state.base is None or state.base.distribution in (None, "debian")
@@ -652,7 +664,7 @@ def _found_and_deleted(
 
 
 # Managers of the distribution; the others install below the working directory or into an interpreter.
-_SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
+SYSTEM_FAMILIES = frozenset(("apt", "apk", "dnf", "zypper"))
 
 # Only package managers and clean-up commands have business in these.
 _PACKAGE_FOLDERS = (
@@ -725,7 +737,7 @@ def touches(
             found = Veto(index, f"{why} on line {place}", certain)
             if certain:
                 return found
-    for compound in _compounds(run.script):
+    for compound in compounds(run.script):
         if before is not None and compound.start >= before:
             continue
         words = compound.words if compound.kind in ("for", "select", "test") else ()
@@ -740,7 +752,7 @@ def touches(
     return found
 
 
-def _compounds(script: Script) -> Iterator[Compound]:
+def compounds(script: Script) -> Iterator[Compound]:
     """The compound commands of a script, those in others and in substitutions too."""
     for step in script.steps:
         for command in step.pipeline.commands:
@@ -748,16 +760,16 @@ def _compounds(script: Script) -> Iterator[Compound]:
             if isinstance(command, Compound):
                 yield command
                 for body in command.bodies:
-                    yield from _compounds(body)
+                    yield from compounds(body)
             else:
                 words += [assignment.value for assignment in command.assignments if assignment.value is not None]
             for word in words:
                 for inner in word.substitutions:
-                    yield from _compounds(inner)
+                    yield from compounds(inner)
 
 
 # These work in the current folder without naming it.
-_WORKING_HERE = frozenset("tar unzip git curl wget cpio find ls dir zip split patch mktemp du".split())
+WORKING_HERE = frozenset("tar unzip git curl wget cpio find ls dir zip split patch mktemp du".split())
 
 
 # Their words are text, names or numbers, no paths, unless they begin with a slash or are redirections.
@@ -781,7 +793,7 @@ def _command_touches(
     if use is not None:
         if use.manager.family in families:
             return "", False
-        works_here = use.manager.family not in _SYSTEM and (
+        works_here = use.manager.family not in SYSTEM_FAMILIES and (
             use.reads_project or use.action not in ("install", "upgrade", "download")
         )
         why, certain = _manager_touches(use, state, paths, private)
@@ -791,19 +803,29 @@ def _command_touches(
             other, sure = _words_touch(label, simple.words[1:], simple.redirections, state, folder, paths, False, True)
             if sure or not why:
                 why, certain = other, sure
-        if not why and not private and use.manager.family not in _SYSTEM:
+        if not why and not private and use.manager.family not in SYSTEM_FAMILIES:
             why = _sent_elsewhere(use, state, folder, paths)
         return why, certain
     if simple.words and not packages.touches_only_its_words(simple):
         return f"it is not known what `{label}` reads and writes", False
     name = posixpath.basename(command.name or "")
-    if here and name in _WORKING_HERE:
+    if here and name in WORKING_HERE:
         return where, True
     return _words_touch(label, simple.words[1:], simple.redirections, state, folder, paths, name in _NAMING_NOTHING)
 
 
 def _sent_elsewhere(use: Use, state: State, folder: str | None, paths: tuple[str, ...]) -> str:
     """By what option or variable a manager may work in one of `paths` (`pip install -t lib`, `PIP_TARGET=/app/lib`); "" where by none."""
+    for name, path in sent_elsewhere(use, state, folder):
+        if path is None:
+            return f"it is not known where `{name}` sends `{use.manager.name} {use.verb}`"
+        if any(overlaps(path, other) for other in paths):
+            return f"`{name}` may send `{use.manager.name} {use.verb}` there"
+    return ""
+
+
+def sent_elsewhere(use: Use, state: State, folder: str | None) -> Iterator[tuple[str, str | None]]:
+    """The options and variables that may send a manager's work to a folder, with that folder; None where it is not known."""
     given = [(option.name, option.value) for option in use.options if option.value is not None or option.unknown]
     known = f"{use.manager.name}_"
     given += [
@@ -813,11 +835,9 @@ def _sent_elsewhere(use: Use, state: State, folder: str | None, paths: tuple[str
     ]
     for name, value in given:
         if value is None or (folder is None and not value.startswith("/")):
-            return f"it is not known where `{name}` sends `{use.manager.name} {use.verb}`"
-        path = "/" + posixpath.normpath(posixpath.join(folder or "/", value)).lstrip("/")
-        if "://" not in value and any(overlaps(path, other) for other in paths):
-            return f"`{name}` may send `{use.manager.name} {use.verb}` there"
-    return ""
+            yield name, None
+        elif "://" not in value:
+            yield name, "/" + posixpath.normpath(posixpath.join(folder or "/", value)).lstrip("/")
 
 
 # What may stand before a path inside a word: `if=/x`, `@/x`, `a:/x`.
@@ -828,36 +848,46 @@ def _words_touch(
     label: str, words: Iterable[Word], redirections: Iterable[Redirection], state: State, folder: str | None, paths: tuple[str, ...],
     text_only: bool, packaged: bool = False,
 ) -> tuple[str, bool]:  # fmt: skip
-    """Why words and redirections may name one of `paths`, and whether they certainly do. With `text_only` words that do not
-    begin with a slash are text; with `packaged` they are names of packages unless they hold a slash."""
+    """Why words and redirections may name one of `paths`, and whether they certainly do."""
     private = all((path + "/").startswith(_PACKAGE_FOLDERS) for path in paths)
     doubt = ""
+    for word, path in named(words, redirections, state, folder, text_only, packaged):
+        text = word.value or word.glob or word.text
+        if path is None:
+            doubt = doubt or ("" if private else f"it is not known what `{text}` names")
+        elif any(overlaps(path, other) for other in paths):
+            return f"`{label}` names `{text}`", True
+    return doubt, False
+
+
+def named(
+    words: Iterable[Word], redirections: Iterable[Redirection], state: State, folder: str | None, text_only: bool = False,
+    packaged: bool = False,
+) -> Iterator[tuple[Word, str | None]]:  # fmt: skip
+    """The absolute paths, or globs, that words and redirections of a command may name, None where it is not known what one names.
+
+    With `text_only` words that do not begin with a slash are text; with `packaged` they are names of packages unless they hold a slash.
+    """
     for word, is_text in (*((word, text_only) for word in words), *((one.target, False) for one in redirections)):
         text = word.value if word.value is not None else word.glob
         if text is None:
-            path = path_of(word, state)
-            candidates = [path] if path is not None else []
-            if path is None and not private:
-                doubt = doubt or f"it is not known what `{word.text}` names"
-        else:
-            candidates = [piece for piece in _SEPARATORS.split(text) if piece.startswith("/")]
-            if text.startswith("-"):
-                # An option may hold a path: `-C/opt`, `--file=x`.
-                candidates += [text[text.index("/") :]] if "/" in text else []
-                candidates += [text.partition("=")[2]]
-            elif word.value is None or not is_text:
-                candidates += [text] if not packaged or "/" in text else []
-                candidates += [text.partition("=")[2]]
+            yield word, path_of(word, state)
+            continue
+        candidates = [piece for piece in _SEPARATORS.split(text) if piece.startswith("/")]
+        if text.startswith("-"):
+            # An option may hold a path: `-C/opt`, `--file=x`.
+            candidates += [text[text.index("/") :]] if "/" in text else []
+            candidates += [text.partition("=")[2]]
+        elif word.value is None or not is_text:
+            candidates += [text] if not packaged or "/" in text else []
+            candidates += [text.partition("=")[2]]
         for candidate in filter(None, candidates):
             if not candidate.startswith("/"):
                 if folder is None:
-                    doubt = doubt or ("" if private else f"it is not known what `{text}` names")
+                    yield word, None
                     continue
                 candidate = posixpath.join(folder, candidate)
-            path = "/" + posixpath.normpath(candidate).lstrip("/")
-            if any(overlaps(path, other) for other in paths):
-                return f"`{label}` names `{text or word.text}`", True
-    return doubt, False
+            yield word, "/" + posixpath.normpath(candidate).lstrip("/")
 
 
 def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bool) -> tuple[str, bool]:
@@ -865,7 +895,7 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
     name = f"`{use.manager.name} {use.verb}`".replace(" `", "`")
     seen = environment(state)
     # A manager of the distribution makes its folders and locks whatever it does: `apt-get clean` writes below lists too (tried).
-    system = use.manager.family in _SYSTEM
+    system = use.manager.family in SYSTEM_FAMILIES
     lists, caches = system or use.fetches_lists or use.needs_lists, system or use.fills_caches
     # What `npm run` and its like do is up to the project's scripts.
     certain = use.action not in ("run", "init")
@@ -879,7 +909,7 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
             continue
         place = packages.locate(folder, state.home, seen, use)
         if place is None:
-            if not private or use.manager.family in _SYSTEM:
+            if not private or use.manager.family in SYSTEM_FAMILIES:
                 return f"{name} keeps files in a folder that is not known", False
         elif any(overlaps(path, place) for path in paths):
             return (f"{name} works with it", True) if certain else (f"{name} may work with it", False)
