@@ -10,10 +10,10 @@ from dfopt.build import Build
 from dfopt.engine import check, fix
 from dfopt.rule import (
     AddsCommand,
+    AddsCopy,
     AddsFlag,
     AddsMount,
     AddsWord,
-    AddsCopy,
     ChangesArgument,
     ChangesBase,
     ChangesConfig,

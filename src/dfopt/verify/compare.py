@@ -129,9 +129,7 @@ def compare(before: Image, after: Image, effects: Iterable[Effect]) -> Result:
             if _fits(kind, difference.kind) and matches(difference.path)
         ]
         used.update(hits)
-        if hits:
-            covered += 1
-        elif base_changes and not any(matches(difference.path) for matches in keeps):
+        if hits or base_changes and not any(matches(difference.path) for matches in keeps):
             covered += 1
         elif _is_noise(difference):
             noise += 1
