@@ -56,6 +56,13 @@ WITHIN_A_FLOOR = {
     ("report/lsp.py", "report/__init__.py"),
     ("report/sarif.py", "report/__init__.py"),
     ("report/text.py", "report/__init__.py"),
+    ("verify/__init__.py", "verify/compare.py"),
+    ("verify/__init__.py", "verify/engines.py"),
+    ("verify/show.py", "verify/__init__.py"),
+    ("verify/show.py", "verify/compare.py"),
+    ("cli.py", "verify/__init__.py"),
+    ("cli.py", "verify/engines.py"),
+    ("cli.py", "verify/show.py"),
     ("__main__.py", "cli.py"),
     ("cli.py", "__init__.py"),
 }
@@ -70,16 +77,9 @@ SLOW = {
 }  # fmt: skip
 # Modules that only run when something is asked for that needs them.
 BESIDE_THE_PATH = {
-    "api.py",
-    "images.py",
-    "verify/__init__.py",
-    "verify/compare.py",
-    "__main__.py",
-    "report/json.py",
-    "report/lsp.py",
-    "report/sarif.py",
-    "report/github.py",
-}
+    "api.py", "images.py", "verify/__init__.py", "verify/compare.py", "verify/engines.py", "verify/show.py", "__main__.py",
+    "report/json.py", "report/lsp.py", "report/sarif.py", "report/github.py",
+}  # fmt: skip
 
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.name != "_index.py")
 

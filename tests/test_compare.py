@@ -143,7 +143,7 @@ def test_each_kind_of_difference(kind: str, path: str, files: list[File]) -> Non
 
 
 def test_equal_images_have_no_difference() -> None:
-    assert compare(image(BASE), image([file._replace(time=99) for file in BASE]), ()) == ((), (), 0, 0)
+    assert compare(image(BASE), image([file._replace(time=99) for file in BASE]), ()) == ((), (), 0, (), ())
 
 
 def test_a_pattern_below_a_folder_leaves_the_folder_itself_out() -> None:
@@ -310,7 +310,8 @@ def test_an_empty_variable_is_not_an_unset_one() -> None:
 )
 def test_content_that_no_two_builds_share_is_noise(path: str) -> None:
     before, after = image([File(path, "1")]), image([File(path, "2")])
-    assert compare(before, after, ()) == ((), (), 0, 1)
+    result = compare(before, after, ())
+    assert (result.uncovered, result.covered, [one.path for one in result.noise]) == ((), 0, [path])
     for other in ([File(path, "1", mode=0o600)], [File(path, "1", owner=(1, 1))], []):
         assert len(compare(before, image(other), ()).uncovered) == 1, "no more than its content is noise"
 
@@ -324,7 +325,8 @@ def test_logs_that_are_named_by_the_time_are_noise() -> None:
 
 def test_an_effect_that_names_noise_is_seen() -> None:
     before, after = image([File("root/.npm/_logs/1-debug-0.log")]), image([])
-    assert compare(before, after, [Removes(("/root/.npm/**",), 0)]) == ((), (), 1, 0)
+    result = compare(before, after, [Removes(("/root/.npm/**",), 0)])
+    assert (result.uncovered, result.idle, result.covered, result.noise) == ((), (), 1, ())
 
 
 def test_a_hard_link_to_what_is_gone_is_no_second_difference() -> None:

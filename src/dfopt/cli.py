@@ -239,6 +239,48 @@ def application(act: Callable[[Arguments], int]) -> typer.Typer:
     ) -> None:
         raise typer.Exit(ignore(tuple(paths or (".",)), diff, context))
 
+    @app.command("verify", help="Build a Dockerfile as it is and as fixed, and compare the two images.")
+    def verify_command(
+        path: str = typer.Argument("Dockerfile", metavar="[PATH]", help="The Dockerfile."),
+        against: str | None = typer.Option(
+            None, "--against", metavar="FILE", help="Compare with this Dockerfile instead; nothing is declared then."
+        ),
+        unsafe: bool = typer.Option(False, "--unsafe", help="With the fixes too that want your consent."),
+        select: list[str] = typer.Option([], "--select", "-s", metavar="RULES", help="Fix by these rules only."),
+        ignore: list[str] = typer.Option([], "--ignore", "-i", metavar="RULES", help="Rules that fix nothing."),
+        context: str | None = typer.Option(None, "--context", metavar="FOLDER", help="The build context."),
+        target: str | None = typer.Option(None, "--target", metavar="STAGE", help="The stage to build."),
+        build_arg: list[str] = typer.Option([], "--build-arg", metavar="NAME=VALUE", help="A build argument."),
+        build_context: list[str] = typer.Option([], "--build-context", metavar="NAME=VALUE", help="A named context."),
+        platform: str = typer.Option("", "--platform", metavar="OS/ARCH", help="The platform to build for."),
+        engine: str = typer.Option(
+            "",
+            "--engine",
+            metavar="ENGINE",
+            help="docker, podman, buildah or buildctl; default: the first of these that answers.",
+        ),
+        engine_option: list[str] = typer.Option(
+            [], "--engine-option", metavar="OPTION", help="An option for the engine's command line; repeatable."
+        ),
+        twice: bool = typer.Option(False, "--twice", help="Build the original twice, to tell noise from change."),
+        rebuilds: bool = typer.Option(True, "--rebuilds/--no-rebuilds", help="Time rebuilds behind a change."),
+        form: str = typer.Option("text", "--format", "-f", metavar="FORMAT", help="The report as text or json."),
+        quiet: bool = typer.Option(False, "--quiet", "-q", help="Do not show what the engine says."),
+        config: str | None = typer.Option(None, "--config", metavar="FILE", help="Use this configuration file."),
+        no_config: bool = typer.Option(False, "--no-config", "--isolated", help="Use no configuration file."),
+    ) -> None:
+        values = {"config": config, "no_config": no_config, "select": select, "ignore": ignore, "context": context}
+        build = {
+            "target": target,
+            "arguments": tuple(build_arg),
+            "contexts": tuple(build_context),
+            "platform": platform,
+            "options": tuple(engine_option),
+            "twice": twice,
+            "rebuilds": rebuilds,
+        }
+        raise typer.Exit(verify(path, against, unsafe, values, build, engine, form, quiet))
+
     @app.command("rules", help="List the rules.")
     def rules_command() -> None:
         raise typer.Exit(list_rules())
@@ -540,6 +582,77 @@ def ignore(paths: Sequence[str], diff: bool, root: str | None) -> int:
     if not places and code == CLEAN:
         _say("dfopt: no Dockerfile found -> name the file itself if it has another name\n")
     return code
+
+
+def verify(
+    path: str,
+    against: str | None,
+    unsafe: bool,
+    values: dict[str, Any],
+    build: dict[str, Any],
+    engine: str,
+    form: str,
+    quiet: bool,
+) -> int:
+    """Build a file as it is and as fixed, and say what differs; 0 proved, 1 not, 2 wrong use or no engine, 4 a build failed."""
+    from dfopt import context, files
+    from dfopt import engine as fixing
+    from dfopt.build import Build
+    from dfopt.config import ConfigError
+    from dfopt.images import UnreadableImage
+    from dfopt.plan import UnknownRule, Wishes, configuration, placed, planner
+    from dfopt.source import Source
+    from dfopt.syntax import parse
+    from dfopt.verify import engines, prove, request_for, show
+
+    names = tuple(entry.partition("=")[0] for entry in build["contexts"])
+    wishes = Wishes(
+        select=_split(values["select"]), ignore=_split(values["ignore"]), contexts=names, context=values["context"]
+    )
+    try:
+        for option, given, choices in (
+            ("--engine", engine, ("", *engines.NAMES)),
+            ("--format", form, ("text", "json")),
+        ):
+            if given not in choices:
+                raise ValueError(f"{option}: `{given}` -> one of {', '.join(choice for choice in choices if choice)}")
+        if values["context"] is not None and not os.path.isdir(values["context"]):
+            raise ValueError(f"--context: `{values['context']}` is no folder")
+        config = configuration(values["config"], values["no_config"])(os.path.dirname(path))
+        plan = placed(planner(wishes)(config, path), config, wishes, path, {})
+        source = Source.from_bytes(files.read(path), path)
+        other = Source.from_bytes(files.read(against), against) if against is not None else None
+        for one in (source, other):
+            if one is not None and parse(one).fatal:
+                raise ValueError(f"{one.name}: BuildKit refuses it -> `dfopt check` says why")
+        fixed = None if other is not None else fixing.fix(source, plan.rules, plan.given, plan.severities, unsafe)
+        for fault in fixed.faults if fixed is not None else ():
+            told = f"{fault.message} ({', '.join(fault.codes)})"
+            _say(f"dfopt: {_fault(path, told)}\n")
+            return FAULT
+        after = other or (fixed.source if fixed is not None else source)
+        if after.text == source.text:
+            _write(sys.stdout, f"{path}: nothing to prove: there is no difference\n")
+            return CLEAN
+        root = context.root_of(Build(parse(source), plan.given.contexts), plan.given) or os.path.dirname(path) or "."
+        request = request_for(source, fixed, after, plan.given, root, path, build.pop("target"))._replace(
+            **{**build, "options": engines.words(build["options"])}
+        )
+        say = (lambda line: None) if quiet else (lambda line: _say(line + "\n"))
+        with engines.at_work(engine, request.options) as found:
+            proof = prove(request, found, say)
+            told = f"{found.name} {found.version}"
+    except KeyError as error:
+        _say(f"dfopt: {path}: there is no stage `{error.args[0]}`\n")
+        return WRONG_USE
+    except (UnknownRule, ConfigError, ValueError, engines.NoEngine, UnreadableImage) as error:
+        _say(f"dfopt: {error}\n")
+        return WRONG_USE
+    except OSError as error:
+        _say(f"dfopt: {error.filename or path}: {_reason(error)}\n")
+        return WRONG_USE
+    _write(sys.stdout, (show.data if form == "json" else show.text)(request, proof, told))
+    return proof.code
 
 
 def list_rules() -> int:

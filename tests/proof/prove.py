@@ -27,22 +27,12 @@ import pages
 from dfopt import catalogue, engine, images
 from dfopt.build import Build
 from dfopt.rule import (
-    Adds,
-    Assembles,
-    Changes,
-    ChangesBase,
-    ChangesConfig,
-    Effect,
     Given,
-    Keeps,
-    Layers,
-    PackagesRemoved,
     Place,
-    Removes,
 )
-from dfopt.source import Edit, Source, apply_edits
+from dfopt.source import Source
 from dfopt.syntax import parse
-from dfopt.verify import compare
+from dfopt.verify import compare, declared, unique_mounts
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -303,7 +293,7 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
         # The last stage and those that no other one uses; BuildKit takes no stage without a name for a target.
         if stage is not build.final and (not stage.name or any(stage.index in other.needs for other in build.stages)):
             continue
-        effects = effects_of(fixed, build, stage.index)
+        effects = [effect for _, effect in declared(fixed, build, stage.index)]
         target = None if stage is build.final else stage.name
         before, why = docker.build(before_text, case, target)
         if not before:
@@ -335,24 +325,6 @@ def _drift(docker: Docker, text: str, case: Case, target: str | None, old: compa
     return {(one.kind, one.path) for one in compare.file_differences(old.files, docker.read(again).files)}
 
 
-def unique_mounts(text: str, token: str) -> str:
-    """The text with the id of each cache mount made this run's own, so that it starts empty and no cache of the user is touched."""
-    token = re.sub(r"[^0-9A-Za-z]+", "-", token)
-    edits = []
-    build = Build(parse(Source(text)))
-    for index, instruction in enumerate(build.instructions):
-        if instruction.name != "RUN" or build.states[index] is None:
-            continue
-        for flag, options in build.mounts(index):
-            if options.get("type") != "cache":
-                continue
-            written = text[flag.span.start : flag.span.end]
-            kept = ",".join(field for field in written.split(",") if not field.startswith("id="))
-            name = options.get("id", options.get("target", ""))
-            edits.append(Edit(flag.span, f"{kept},id={token}{name.replace('/', '-')}"))
-    return apply_edits(text, edits)
-
-
 def without_frontend(text: str) -> str:
     """The text without its `# syntax=` line; other directives stay directives."""
     spans = [directive.span for directive in parse(Source(text)).directives if directive.name == "syntax"]
@@ -360,36 +332,6 @@ def without_frontend(text: str) -> str:
         return text
     end = text.find("\n", spans[0].start)
     return text[: spans[0].start] + (text[end + 1 :] if end >= 0 else "")
-
-
-# The effects that a comparison of images looks at.
-IMAGE_EFFECTS = (Removes, Adds, Changes, ChangesConfig, ChangesBase, Keeps, PackagesRemoved, Layers)
-
-
-def effects_of(fixed: engine.Fixed, build: Build, target: int) -> list[Effect]:
-    """The effects on the image of the stage with index `target` in the original.
-
-    The effects of each round count the stages of that round's text: an assembly stage that an earlier round brought in
-    stands before the stage that it fills.
-    """
-    chain = set()
-    index: int | None = target
-    while index is not None:
-        chain.add(index)
-        base = build.stages[index].base
-        index = base.stage if base.kind == "stage" else None
-    found: list[Effect] = []
-    for _, group in itertools.groupby(fixed.applied, lambda one: one.round):
-        filled = []
-        for applied in group:
-            for effect in applied.effects:
-                if isinstance(effect, IMAGE_EFFECTS) and effect.stage in chain:
-                    found.append(effect)
-            if any(isinstance(effect, Assembles) for effect in applied.effects):
-                filled += [effect.stage for effect in applied.effects if isinstance(effect, Layers)]
-        for stage in sorted(filled, reverse=True):
-            chain = {one + (one >= stage) for one in chain}
-    return found
 
 
 # ------------------------------------------------------------------------------------------------------ the table

@@ -9,14 +9,13 @@ from dfopt.build import Build
 from dfopt.rule import Assembles, Effect, Given, Layers, Removes
 from dfopt.source import Source, Span
 from dfopt.syntax import parse
+from dfopt.verify import declared, unique_mounts
 from proof.prove import (
     Case,
-    effects_of,
     example_cases,
     fixture_cases,
     page_cases,
     prove,
-    unique_mounts,
     without_frontend,
     write_sources,
 )
@@ -34,6 +33,10 @@ def test_each_case_is_fixed_as_it_says(case: Case) -> None:
 def test_a_case_whose_rule_is_silent_is_a_fault() -> None:
     case = Case("silent", "FROM debian:bookworm-slim\n", ("ALL",), ("DF101",), Given(), False, "")
     assert prove(case, None, "no engine").state == "nothing fixed"
+
+
+def effects_of(fixed: engine.Fixed, build: Build, target: int) -> list[Effect]:
+    return [effect for _, effect in declared(fixed, build, target)]
 
 
 def _applied(number: int, *effects: Effect) -> engine.Applied:

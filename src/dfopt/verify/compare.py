@@ -48,14 +48,19 @@ class Difference(NamedTuple):
 
 
 class Result(NamedTuple):
-    """`uncovered` is what no effect declares (empty: proved), `idle` the declared patterns that matched nothing, `covered` and
-    `noise` the number of differences that an effect declares and that two builds of one file have as well."""
+    """`uncovered` is what no effect declares (empty: proved), `idle` the declared patterns that matched nothing, `covered` the
+    number of differences that an effect declares, `noise` those that two builds of one file have as well. `shares` are the
+    differences that each effect covers, in the order of the effects."""
 
     uncovered: tuple[Difference, ...]
     idle: tuple[str, ...]
     covered: int
-    noise: int
+    noise: tuple[Difference, ...]
+    shares: tuple[tuple[Difference, ...], ...] = ()
 
+
+# The effects that speak of images.
+EFFECTS = (Removes, Adds, Changes, ChangesConfig, ChangesBase, Keeps, PackagesRemoved, Layers)
 
 # Paths whose content differs between two builds of one Dockerfile, read back from real builds: logs with times, the cache
 # of ldconfig (inode numbers and times), byte code (time of the source in its head), V8's of yarn (times too).
@@ -110,52 +115,64 @@ def compare(before: Image, after: Image, effects: Iterable[Effect]) -> Result:
     """
     effects = tuple(effects)
     patterns = [
-        (kind, pattern, matcher(pattern))
-        for effect in effects
+        (number, kind, pattern, matcher(pattern))
+        for number, effect in enumerate(effects)
         for kind in (Removes, Adds, Changes)
         if isinstance(effect, kind)
         for pattern in effect.paths
     ]
     keeps = [matcher(pattern) for one in effects if isinstance(one, Keeps) for pattern in one.paths]
     # Without a list of what it keeps, a change of the base covers nothing.
-    base_changes = bool(keeps) and any(isinstance(one, ChangesBase) for one in effects)
-    gone = _vanished(before, after) if any(isinstance(one, PackagesRemoved) for one in effects) else frozenset()
+    kinds = [type(one) for one in effects]
+    base = kinds.index(ChangesBase) if keeps and ChangesBase in kinds else None
+    packages = kinds.index(PackagesRemoved) if PackagesRemoved in kinds else None
+    gone = _vanished(before, after) if packages is not None else frozenset()
     used: set[tuple[str, str]] = set()
-    uncovered, covered, noise = [], 0, 0
+    uncovered: list[Difference] = []
+    noise: list[Difference] = []
+    shares: list[list[Difference]] = [[] for _ in effects]
     for difference in file_differences(before.files, after.files):
         hits = [
-            (kind.__name__, pattern)
-            for kind, pattern, matches in patterns
+            (number, kind.__name__, pattern)
+            for number, kind, pattern, matches in patterns
             if _fits(kind, difference.kind) and matches(difference.path)
         ]
-        used.update(hits)
-        if hits or base_changes and not any(matches(difference.path) for matches in keeps):
-            covered += 1
+        used.update((name, pattern) for _, name, pattern in hits)
+        if hits:
+            shares[hits[0][0]].append(difference)
+        elif base is not None and not any(matches(difference.path) for matches in keeps):
+            shares[base].append(difference)
         elif _is_noise(difference):
-            noise += 1
-        elif gone and _is_of_packages(difference, gone, before, after):
-            covered += 1
+            noise.append(difference)
+        elif packages is not None and gone and _is_of_packages(difference, gone, before, after):
+            shares[packages].append(difference)
         else:
             uncovered.append(difference)
     for difference in configuration_differences(before.configuration, after.configuration):
-        keys = [one for one in effects if isinstance(one, ChangesConfig) and one.key == difference.path]
-        if any((one.old, one.new) == (difference.before, difference.after) for one in keys):
-            covered += 1
+        fitting = [
+            number
+            for number, one in enumerate(effects)
+            if isinstance(one, ChangesConfig)
+            and (one.key, one.old, one.new) == (difference.path, difference.before, difference.after)
+        ]
+        if fitting:
+            shares[fitting[0]].append(difference)
             used.add(("ChangesConfig", difference.path))
         else:
             uncovered.append(difference)
     declared = sum(one.change for one in effects if isinstance(one, Layers))
-    if after.layers - before.layers != declared and not base_changes:
+    if after.layers - before.layers != declared and base is None:
         uncovered.append(Difference("layers", "the image", str(before.layers + declared), str(after.layers)))
-    idle = [f"{kind.__name__} {text}" for kind, text, _ in patterns if (kind.__name__, text) not in used]
+    idle = [f"{kind.__name__} {text}" for _, kind, text, _ in patterns if (kind.__name__, text) not in used]
     idle += [
         f"ChangesConfig {one.key}"
         for one in effects
         if isinstance(one, ChangesConfig) and ("ChangesConfig", one.key) not in used
     ]
-    if any(isinstance(one, PackagesRemoved) for one in effects) and not gone:
+    if packages is not None and not gone:
         idle.append("PackagesRemoved")
-    return Result(tuple(uncovered), tuple(dict.fromkeys(idle)), covered, noise)
+    covered = sum(len(share) for share in shares)
+    return Result(tuple(uncovered), tuple(dict.fromkeys(idle)), covered, tuple(noise), tuple(map(tuple, shares)))
 
 
 def _fits(effect: type, kind: str) -> bool:
