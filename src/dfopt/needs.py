@@ -204,7 +204,7 @@ def _managed(
             yield Need("unknown", f"{label} of {why}", span)
         return
     if action == "install" and use.manager.name in ("npm", "pnpm", "yarn", "bun"):
-        why = _node(build, given, index, use)
+        why = native_modules(build, given, index, use)
         if why:
             yield Need("unknown", f"{label} {why}", span)
         return
@@ -223,31 +223,37 @@ def _pip(build: Build, given: Given, index: int, use: Use) -> str:
         return "sources"
     if use.manager.name == "uv" and not use.verb.startswith("pip "):
         return "the project"
+    for text, name in requirements(build, given, index, use):
+        if name is None or not _has_wheel(name):
+            return f"`{text}`" if name is not None or text[:1] != "?" else f"`{text[1:]}`, which is not read"
+    return ""
+
+
+def requirements(build: Build, given: Given, index: int, use: Use) -> Iterator[tuple[str, str | None]]:
+    """What a pip install names, by itself and in its requirements files as far as the build context is known: the text of each, and
+    the distribution's name, None where it has none. A file that is not known stands there with a `?` before its name."""
     for word in use.operands:
         found = _REQUIREMENT.fullmatch(word.value or "")
-        if found is None or not _has_wheel(found[1]):
-            return f"`{word.text}`"
+        yield word.text, found[1] if found is not None else None
     for word in use.manifests:
-        text = _read(build, given, index, word.value)
+        text = file_text(build, given, index, word.value)
         if text is None:
-            return f"`{word.text}`, which is not read"
+            yield f"?{word.text}", None
+            continue
         for line in re.sub(r"\\\r?\n", " ", text).splitlines():
             line = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip()
             line = re.sub(r"\s--hash=\S+", "", line).strip()
-            if not line or line.startswith(("--index-url", "-i ", "--prefer-binary", "--only-binary")):
-                continue
-            found = _REQUIREMENT.fullmatch(line)
-            if found is None or not _has_wheel(found[1]):
-                return f"`{line}`"
-    return ""
+            if line and not line.startswith(("--index-url", "-i ", "--prefer-binary", "--only-binary")):
+                found = _REQUIREMENT.fullmatch(line)
+                yield line, found[1] if found is not None else None
 
 
 def _has_wheel(name: str) -> bool:
     return re.sub(r"[-_.]+", "-", name).lower() in {re.sub(r"[-_.]+", "-", one) for one in _WHEELS}
 
 
-def _node(build: Build, given: Given, index: int, use: Use) -> str:
-    """Why a package's install script may run that builds; "" where none does."""
+def native_modules(build: Build, given: Given, index: int, use: Use) -> str:
+    """What an install of npm's, as the end of a sentence, may run that builds; "" where nothing does."""
     if use.has("--ignore-scripts"):
         return ""
     if use.operands:
@@ -259,7 +265,7 @@ def _node(build: Build, given: Given, index: int, use: Use) -> str:
     import json
 
     for name in ("package-lock.json", "npm-shrinkwrap.json"):
-        text = _read(build, given, index, name) if use.manager.name == "npm" else None
+        text = file_text(build, given, index, name) if use.manager.name == "npm" else None
         try:
             found = json.loads(text or "null")
         except ValueError:
@@ -272,14 +278,14 @@ def _node(build: Build, given: Given, index: int, use: Use) -> str:
                 return f"runs a script of `{path.rpartition('node_modules/')[2] or 'the project'}`"
             if isinstance(entry, dict) and str(entry.get("resolved", "")).startswith("git"):
                 return f"clones `{path.rpartition('node_modules/')[2]}`"
-        own = _read(build, given, index, "package.json")
+        own = file_text(build, given, index, "package.json")
         if own is None or re.search(r'"(?:pre|post)?install"\s*:|"prepare"\s*:', own):
             return "may run scripts of the project"
         return ""
     return "may run scripts that build"
 
 
-def _read(build: Build, given: Given, index: int, name: str | None) -> str | None:
+def file_text(build: Build, given: Given, index: int, name: str | None) -> str | None:
     """The text of a file of the build context that lies at `name` when an instruction runs; None where that is not known."""
     folder = build.state(index).workdir
     place = context.of(build, given)
