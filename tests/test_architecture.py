@@ -48,6 +48,12 @@ WITHIN_A_FLOOR = {
     ("caches.py", "layers.py"),
     ("caches.py", "rewrite.py"),
     ("caches.py", "rule.py"),
+    ("synthesis/__init__.py", "synthesis/__init__.py"),
+    ("synthesis/__init__.py", "context.py"),
+    ("synthesis/__init__.py", "layers.py"),
+    ("synthesis/__init__.py", "rewrite.py"),
+    ("synthesis/__init__.py", "rule.py"),
+    ("report/plans.py", "report/__init__.py"),
     ("config.py", "files.py"),
     ("plan.py", "config.py"),
     ("plan.py", "files.py"),
@@ -90,7 +96,8 @@ def tree_of(module: str) -> ast.Module:
 
 def row_of(module: str) -> str:
     """The row of the map that a module stands in."""
-    return "rules/__init__.py" if module.startswith("rules/") else module
+    folder = module.partition("/")[0]
+    return f"{folder}/__init__.py" if folder in ("rules", "synthesis") and "/" in module else module
 
 
 def imports(tree: ast.AST) -> set[str]:

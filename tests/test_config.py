@@ -24,6 +24,7 @@ engine = "legacy"
 build-contexts = ["base"]
 exclude = ["vendor/"]
 context = "services"
+runtime = "scratch"
 
 [per-file-ignores]
 "legacy/**" = ["DF191"]
@@ -31,6 +32,12 @@ context = "services"
 [severity]
 DF291 = "info"
 two-blanks = "error"
+
+[answers]
+files = "none"
+
+[answers."api/Dockerfile"]
+files = ["templates", "/etc/api.yaml"]
 """
 
 
@@ -57,7 +64,8 @@ def test_every_key(here: Path) -> None:
     read = config.load("dfopt.toml")
     assert read[2:] == (
         ("DF1", "bad-word"), ("DF29",), ("DF192",), (("legacy/**", ("DF191",)),),
-        (("DF291", "info"), ("two-blanks", "error")), "warning", "mount", "off", "legacy", ("base",), ("vendor/",), "services",
+        (("DF291", "info"), ("two-blanks", "error")), "warning", "mount", "off", "legacy", ("base",), ("vendor/",), "services", "scratch",
+        (("", (("files", ("none",)),)), ("api/Dockerfile", (("files", ("templates", "/etc/api.yaml")),))),
     )  # fmt: skip
     assert {key.replace("-", "_") for key in config.KEYS} == set(config.Config._fields) - {"path", "folder"}
     table = ALL.replace("[", "[tool.dfopt.", 10).replace("= [tool.dfopt.", "= [")
@@ -232,3 +240,31 @@ def test_the_documentation_names_every_key_and_its_example_is_right(here: Path) 
     assert made.fail_level == "warning"
     assert "DF901" not in codes(made.rules)
     assert settings.per_file_ignores == (("legacy/", ("DF1",)), ("*.dev.dockerfile", ("ALL",)))
+
+
+def test_answers_for_a_file_win(here: Path) -> None:
+    (here / "dfopt.toml").write_text(
+        'answers.files = "none"\nanswers.run-wire = "build"\n[answers."api/"]\nfiles = "all"\n[answers."api/Dockerfile"]\nfiles = ["a", "b"]\n'
+    )
+    settings = config.load("dfopt.toml")
+    assert plan.answers_of(settings, "api/Dockerfile") == (("files", ("a", "b")), ("run-wire", ("build",)))
+    assert plan.answers_of(settings, "api/other.Dockerfile") == (("files", ("all",)), ("run-wire", ("build",)))
+    assert (
+        plan.answers_of(settings, "Dockerfile")
+        == plan.answers_of(settings, None)
+        == (("files", ("none",)), ("run-wire", ("build",)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("answers = 3", "`answers` must be a table from questions to answers, not a number"),
+        ("[answers]\nfiles = 3", "`answers.files` must be a string or a list of strings, not a number"),
+        ("[answers.x]\nfiles = []", "`answers.files` must be a string or a list of strings, not empty"),
+        ("[answers]\nfiles = [1]", "`answers.files` must be a list of strings, not of a number"),
+        ('runtime = "slimm"', "did you mean `slim`?"),
+    ],
+)
+def test_bad_answers(here: Path, text: str, message: str) -> None:
+    assert message in failure(here / "dfopt.toml", text)

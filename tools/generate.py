@@ -80,11 +80,12 @@ def module_map(text: str) -> list[tuple[str, str, str]]:
 
 
 def module_sentences() -> dict[str, str]:
-    """Each module below src/dfopt with the first sentence of its docstring; the rules' modules stand as one."""
+    """Each module below src/dfopt with the first sentence of its docstring; those of the rules and of synthesis stand as one each."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
-        if name == "_index.py" or (name.startswith("rules/") and name != "rules/__init__.py"):
+        folder, _, file = name.rpartition("/")
+        if name == "_index.py" or (folder in ("rules", "synthesis") and file != "__init__.py"):
             continue
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         paragraph = " ".join(docstring.partition("\n\n")[0].split())

@@ -201,6 +201,8 @@ def run_typer(words: list[str], act: Callable[[Arguments], int] | None = None) -
 
 def application(act: Callable[[Arguments], int]) -> typer.Typer:
     """The command line as typer knows it, made from the same table."""
+    from typing import Literal
+
     import typer
 
     app = typer.Typer(
@@ -280,6 +282,20 @@ def application(act: Callable[[Arguments], int]) -> typer.Typer:
             "rebuilds": rebuilds,
         }
         raise typer.Exit(verify(path, against, unsafe, values, build, engine, form, quiet))
+
+    plan_help = "Print how the last stage of a Dockerfile would be split into builder and runtime, and what must be asked first."
+
+    def plan_command(
+        paths: list[str] | None = typer.Argument(None, metavar="[PATH]...", help=PATHS, show_default=False),
+        form: str = typer.Option("text", "--format", "-f", help="The form of the report."),
+        context: str | None = typer.Option(None, "--context", metavar="FOLDER", help="The build context."),
+        config: str | None = typer.Option(None, "--config", metavar="FILE", help="Use this configuration file."),
+        no_config: bool = typer.Option(False, "--no-config", "--isolated", help="Use no configuration file."),
+    ) -> None:
+        raise typer.Exit(plan(tuple(paths or (".",)), form, context, config, no_config))
+
+    plan_command.__annotations__["form"] = Literal["text", "json"]
+    app.command("plan", help=plan_help)(plan_command)
 
     @app.command("rules", help="List the rules.")
     def rules_command() -> None:
@@ -653,6 +669,53 @@ def verify(
         return WRONG_USE
     _write(sys.stdout, (show.data if form == "json" else show.text)(request, proof, told))
     return proof.code
+
+
+def plan(paths: Sequence[str], form: str, root: str | None, config: str | None, no_config: bool) -> int:
+    """Print the plans for the last stages of the Dockerfiles found; 2 where a file or the configuration cannot be used."""
+    from dfopt import context, files
+    from dfopt.build import Build
+    from dfopt.config import ConfigError
+    from dfopt.plan import Wishes, configuration, placed, planner
+    from dfopt.report import plans
+    from dfopt.source import Source
+    from dfopt.syntax import parse
+    from dfopt.synthesis import plan_of
+
+    if root is not None and not os.path.isdir(root):
+        _say(f"dfopt: --context: `{root}` is no folder\n")
+        return WRONG_USE
+    code = CLEAN
+    wishes = Wishes(context=root)
+    known: dict[object, object] = {}
+    found: list[plans.Planned] = []
+    try:
+        base, settings = planner(wishes), configuration(config, no_config)
+    except ConfigError as error:
+        _say(f"dfopt: {error}\n")
+        return WRONG_USE
+    for one in files.find(paths, lambda path: False):
+        stdin = one.path == STDIN
+        try:
+            if one.error:
+                raise OSError(one.error[:1].lower() + one.error[1:])
+            data = _read_stdin() if stdin else files.read(one.path)
+            config_of = settings(os.path.dirname(one.path))
+            given = placed(base(config_of, one.path), config_of, wishes, None if stdin else one.path, known).given
+            build = Build(parse(Source.from_bytes(data, one.path)), given.contexts)
+            if build.syntax.fatal or build.final is None:
+                raise OSError("BuildKit refuses it -> `dfopt check` says why")
+            found.append(plans.Planned("<stdin>" if stdin else one.path, build, plan_of(build, given, build.final)))
+        except ConfigError as error:
+            _say(f"dfopt: {error}\n")
+            code = WRONG_USE
+        except (OSError, context.BadPattern) as error:
+            _say(f"dfopt: {one.path}: {_reason(error) if isinstance(error, OSError) else error}\n")
+            code = WRONG_USE
+    _write(sys.stdout, plans.json_of(found) if form == "json" else plans.text_of(found))
+    if not found and code == CLEAN:
+        _say("dfopt: no Dockerfile found -> name the file itself if it has another name\n")
+    return code
 
 
 def list_rules() -> int:

@@ -35,6 +35,8 @@ class Config(NamedTuple):
     build_contexts: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     context: str | None = None
+    runtime: str | None = None
+    answers: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...] = ()
 
 
 class ConfigError(ValueError):
@@ -48,6 +50,7 @@ FAIL_LEVELS = ("error", "warning", "info")
 CACHE = ("auto", "mount", "clean")
 ASSEMBLY = ("auto", "always", "off")
 ENGINE = ("buildkit", "legacy")
+RUNTIME = ("slim", "distroless", "scratch")
 
 
 def nearest(name: str, names: list[str]) -> str:
@@ -250,6 +253,34 @@ def _severities(value: object, key: str, fail: _Fail) -> tuple[tuple[str, str], 
     return tuple((code, _choice(level, f"{key}.{code}", fail, SEVERITY, (key, code))) for code, level in value.items())
 
 
+def _answers(value: object, key: str, fail: _Fail) -> tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]:
+    """Answers to the questions of plans: for all files (pattern ""), and for files by pattern."""
+    if not isinstance(value, dict):
+        raise fail((key,), f"`{key}` must be a table from questions to answers, not {_is(value)}")
+    found = []
+    common = {name: answer for name, answer in value.items() if not isinstance(answer, dict)}
+    for glob, table in (("", common), *((name, table) for name, table in value.items() if isinstance(table, dict))):
+        place = (key, glob) if glob else (key,)
+        found.append(
+            (
+                glob,
+                tuple((name, _answer(answer, f"{key}.{name}", fail, (*place, name))) for name, answer in table.items()),
+            )
+        )
+    return tuple(found)
+
+
+def _answer(value: object, key: str, fail: _Fail, place: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(value, str) and value:
+        return (value,)
+    if not isinstance(value, list) or not value:
+        raise fail(
+            place,
+            f"`{key}` must be a string or a list of strings, not {_is(value) if value not in ('', []) else 'empty'}",
+        )
+    return _strings(value, key, fail, place)
+
+
 # Every key with what reads it. There is no key for unsafe fixes: each wants the author's consent when it is made.
 KEYS: Mapping[str, Callable[[Any, str, _Fail], Any]] = {
     "select": _strings,
@@ -264,6 +295,8 @@ KEYS: Mapping[str, Callable[[Any, str, _Fail], Any]] = {
     "build-contexts": _strings,
     "exclude": _strings,
     "context": _folder,
+    "runtime": _word(RUNTIME),
+    "answers": _answers,
 }
 
 

@@ -189,6 +189,9 @@ _PHASES = {
 
 def _phase(fix: Fix) -> int:
     kinds = {type(effect).__name__ for effect in fix.effects}
+    if "SplitsStage" in kinds:
+        # Which layers are shipped at all is settled before anything is done for their sake.
+        return -1
     if "AddsMount" in kinds:
         # What it adds and takes away is there for the mount.
         return _PHASES["AddsMount"]

@@ -8,7 +8,7 @@ configuration. White space, comments, continuations and the spelling of paths th
 from collections.abc import Callable, Iterable
 
 from dfopt import bases, shell
-from dfopt.build import Build, Copy, Reference, mount_options
+from dfopt.build import Build, Copy, Reference, Stage, mount_options
 from dfopt.rule import (
     AddsCommand,
     AddsCopy,
@@ -21,6 +21,7 @@ from dfopt.rule import (
     ChangesConfig,
     ChangesDirective,
     ChangesSource,
+    Copied,
     DropsCommand,
     DropsFlag,
     DropsStep,
@@ -28,7 +29,10 @@ from dfopt.rule import (
     Effect,
     MergesRuns,
     Moves,
+    Repeated,
     Retargets,
+    SetUp,
+    SplitsStage,
 )  # fmt: skip
 from dfopt.shell import Token
 from dfopt.syntax import Instruction
@@ -92,10 +96,12 @@ Origin = StageForm | str | None
 class Form:
     """A file: directives, global arguments, and its stages."""
 
-    __slots__ = ("directives", "arguments", "stages", "build")
+    __slots__ = ("directives", "arguments", "stages", "build", "splits")
 
     def __init__(self, build: Build) -> None:
         self.build = build
+        # Stages that were split: what their last images are started with is compared, too.
+        self.splits: list[SplitsStage] = []
         self.directives = {directive.name: directive.value for directive in build.syntax.directives}
         self.arguments: list[tuple[str, ...]] = []
         self.stages: list[StageForm] = []
@@ -243,6 +249,7 @@ _ORDER = {
     "AddsCopy": 6,
     "Moves": 7,
     "Assembles": 8,
+    "SplitsStage": 9,
 }
 
 
@@ -460,6 +467,100 @@ def _assembles(form: Form, effect: Assembles) -> None:
     form.stages.insert(form.stages.index(stage), assembly)
 
 
+def _splits_stage(form: Form, effect: SplitsStage) -> None:
+    build = form.build
+    old = next((stage for stage in form.stages if stage.index == effect.stage), None)
+    if old is None or old is not form.stages[-1]:
+        raise Broken(f"stage {effect.stage} is not the last one")
+    if effect.builder in {other.name for other in form.stages} or effect.builder in build.names():
+        raise Broken(f"the name `{effect.builder}` is taken")
+    if effect.image.lower() in {other.name for other in form.stages if other.name}:
+        raise Broken(f"`{effect.image}` is no image")
+    own = [index for index in build.stages[effect.stage].indexes if build.instructions[index].name != "FROM"]
+    if old.trace != [
+        _configuration(build.instructions[one]) for one in own if build.instructions[one].name not in STEPS
+    ]:
+        raise Broken(f"another effect changes the configuration of stage {effect.stage}")
+    new = StageForm(-1, old.name, effect.image, old.platform)
+    moved: set[int] = set()
+    for line in effect.lines:
+        if isinstance(line, Repeated):
+            if line.instruction not in own or build.instructions[line.instruction].name in STEPS:
+                raise Broken(f"instruction {line.instruction} is no configuration of stage {effect.stage}")
+            new.trace.append(_configuration(build.instructions[line.instruction]))
+            moved.update([line.instruction] if line.moves else ())
+        elif isinstance(line, SetUp):
+            items = [
+                Item(None, "&&" if at else "", [Token(word, -1) for word in words])
+                for at, words in enumerate(line.commands)
+            ]
+            new.steps.append(Step(-1, "RUN", _prefix(new), [], None, items, "", ""))
+        elif isinstance(line, Copied):
+            flags = [f"--chown={line.owner}"] if line.owner else []
+            new.steps.append(Step(-1, "COPY", -1, flags, old, None, "", (line.sources, line.destination, ())))
+        elif line.name:
+            new.trace.append((line.keyword, "", line.name, line.value, "="))
+        else:
+            new.trace.append((line.keyword, "", line.value))
+    # What a step of the old stage sees stays: nothing that makes its state moves from before it.
+    last = max((index for index in own if build.instructions[index].name in STEPS), default=-1)
+    for index in moved:
+        if index < last and build.instructions[index].name in _STATE:
+            raise Broken(f"instruction {index} moves, and a step behind it sees it")
+    old.trace = [
+        _configuration(build.instructions[index]) for index in own
+        if index not in moved and build.instructions[index].name not in STEPS
+    ]  # fmt: skip
+    old.name = effect.builder
+    form.stages.append(new)
+    form.splits.append(effect)
+
+
+def configuration(build: Build, stage: Stage) -> dict[str, object]:
+    """What the image of a stage is started with, as the file gives it: the keys of Docker's image configuration, variables as `Env.NAME`.
+    A value is as expanded where that is known, else as written. Of the base image what its facts say."""
+    found: dict[str, object] = {}
+    bottom = build.chain(stage)[-1]
+    if bottom.facts is not None:
+        found.update((f"Env.{name}", value) for name, value in bottom.facts.variables.items() if value is not None)
+    end = build.after(stage)
+    found["WorkingDir"] = end.workdir
+    found["User"] = end.user
+    if end.shell:
+        found["Shell"] = end.shell
+    for one in reversed(build.chain(stage)):
+        for index in one.indexes:
+            instruction = build.instructions[index]
+            name, words = instruction.name, instruction.arguments
+            if name in ("ENV", "LABEL"):
+                kind = "Env" if name == "ENV" else "Labels"
+                for key, value in instruction.pairs:
+                    text = build.expand(value.text, index) if value is not None else ""
+                    found[f"{kind}.{key.text}"] = (
+                        text if text is not None or value is None else ("as written", value.text)
+                    )
+            elif name in ("EXPOSE", "VOLUME"):
+                key_of = "ExposedPorts" if name == "EXPOSE" else "Volumes"
+                known = found.get(key_of)
+                expanded = frozenset(build.expand(word, index) or word for word in words)
+                found[key_of] = known | expanded if isinstance(known, frozenset) else expanded
+            elif name in ("CMD", "ENTRYPOINT", "HEALTHCHECK", "STOPSIGNAL", "MAINTAINER", "ONBUILD"):
+                found[name.capitalize()] = _configuration(instruction)
+    return found
+
+
+def _unkept(old: Build, new: Build, effect: SplitsStage) -> list[str]:
+    """The keys of the last image's configuration that a split changes and does not declare."""
+    before = configuration(old, old.stages[effect.stage])
+    after = configuration(new, new.stages[-1])
+    declared = {key for key, _, _ in effect.changed}
+    return [
+        f"`{key}` of the image is {after.get(key)!r}, was {before.get(key)!r}"
+        for key in sorted({*before, *after} - declared)
+        if before.get(key) != after.get(key)
+    ]
+
+
 def _changes_base(form: Form, effect: ChangesBase) -> None:
     stage = next((stage for stage in form.stages if stage.index == effect.stage), None)
     if stage is None or stage.base != effect.old:
@@ -548,7 +649,7 @@ _ACTIONS: dict[type, Callable[..., None]] = {
     DropsCommand: _drops_command, AddsCommand: _adds_command, AddsWord: _adds_word, DropsWord: _drops_word,
     MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, AddsFlag: _adds_flag, DropsFlag: _drops_flag,
     DropsStep: _drops_step, Retargets: _retargets, ChangesSource: _changes_source,
-    Assembles: _assembles, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
+    Assembles: _assembles, SplitsStage: _splits_stage, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
     ChangesBase: _changes_base, ChangesArgument: _changes_argument,
 }  # fmt: skip
 
@@ -583,6 +684,8 @@ def differences(expected: Form, actual: Form) -> list[str]:
                     break
             else:
                 found.append(f"{label} has {len(news)} steps, declared were {len(olds)}")
+    for split in expected.splits:
+        found += _unkept(expected.build, actual.build, split)
     return found
 
 

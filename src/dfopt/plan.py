@@ -51,12 +51,25 @@ def select(entries: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rul
 def placed(plan: Plan, settings: Config, wishes: Wishes, path: str | None, known: dict[object, object]) -> Plan:
     """The plan for a file that lies at `path` (None: nowhere), whose build context can be looked for; `known` is shared by the files of
     a run, so that a folder is read once."""
+    answers = answers_of(settings, path)
+    if answers:
+        plan = plan._replace(given=plan.given._replace(answers=answers))
     root = wishes.context
     if root is None and settings.context is not None:
         root = os.path.join(settings.folder, settings.context)
     if path is None and root is None:
         return plan
     return plan._replace(given=plan.given._replace(place=Place(path or "", root, known)))
+
+
+def answers_of(settings: Config, path: str | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The configuration's answers for a file: those for its name first, the longest pattern before all, then those for all files."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    below = files.relative(path, settings.folder) if path is not None and settings.answers else None
+    for glob, answers in sorted(settings.answers, key=lambda pair: -len(pair[0])):
+        if not glob or (below is not None and files.pattern(glob).fullmatch(below)):
+            found += [(name, answer) for name, answer in answers if all(name != known for known, _ in found)]
+    return tuple(found)
 
 
 def planner(wishes: Wishes) -> Callable[[Config, str], Plan]:
@@ -120,6 +133,7 @@ def _base(settings: Config, wishes: Wishes) -> tuple[Plan, tuple[tuple[Callable[
         cache=wishes.cache or settings.cache or "auto",
         assembly=wishes.assembly or settings.assembly or "auto",
         engine=settings.engine or "buildkit",
+        runtime=settings.runtime or "slim",
         contexts=tuple(dict.fromkeys((*settings.build_contexts, *wishes.contexts))),
     )
     # By default every finding that is shown counts: the severities say what matters more, not what may be passed over.

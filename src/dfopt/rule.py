@@ -36,7 +36,8 @@ class Given(NamedTuple):
     `cache` is `auto`, `mount` or `clean`; `assembly` is `auto`, `always` or `off`; `contexts` names the build contexts that
     only the command line knows (`docker build --build-context name=...`); `place` is where the file lies (None: nowhere, as a text
     from standard input); `costs` are figures of earlier builds (None where there are none); `engine` is what builds the file, `buildkit` or
-    `legacy`.
+    `legacy`; `answers` are the configuration's to the questions of plans, by their ids, and `runtime` the kind of image that a program
+    which needs nothing is put on (`slim`, `distroless`, `scratch`).
     """
 
     cache: str = "auto"
@@ -45,6 +46,8 @@ class Given(NamedTuple):
     place: Place | None = None
     costs: Any = None
     engine: str = "buildkit"
+    answers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    runtime: str = "slim"
 
 
 class Saving(NamedTuple):
@@ -194,6 +197,50 @@ class Assembles(NamedTuple):
     root: str
 
 
+class Repeated(NamedTuple):
+    """An instruction of the old stage that stands in the new one: it `moves` there, or both have it."""
+
+    instruction: int
+    moves: bool
+
+
+class SetUp(NamedTuple):
+    """A RUN of the new stage: commands as words, joined by `&&`."""
+
+    commands: tuple[tuple[str, ...], ...]
+
+
+class Copied(NamedTuple):
+    """A COPY of the new stage from the old one; `owner` is its `--chown`, "" for none."""
+
+    sources: tuple[str, ...]
+    destination: str
+    owner: str
+
+
+class Setting(NamedTuple):
+    """A WORKDIR (`value` alone) or an ENV of one variable."""
+
+    keyword: str
+    name: str
+    value: str
+
+
+class SplitsStage(NamedTuple):
+    """The file's last stage becomes a builder: it gets the name `builder` and loses the instructions that move; a stage `FROM image`
+    behind it, of its old name and platform, has `lines` in their order.
+
+    The configuration of the new last image is the old one's, key by key, but for `changed`: (key, old value where it is the base
+    image's, new value; None for unset).
+    """
+
+    stage: int
+    builder: str
+    image: str
+    lines: tuple[Repeated | SetUp | Copied | Setting, ...]
+    changed: tuple[tuple[str, str | None, str | None], ...]
+
+
 class ChangesDirective(NamedTuple):
     """A parser directive gets another value; None: there was or is none."""
 
@@ -274,7 +321,7 @@ class Layers(NamedTuple):
 
 Effect = (
     DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | AddsFlag | DropsFlag | DropsStep
-    | Retargets | ChangesSource | Assembles | ChangesDirective | ChangesConfig | ChangesBase | ChangesArgument | Keeps | Removes
+    | Retargets | ChangesSource | Assembles | SplitsStage | ChangesDirective | ChangesConfig | ChangesBase | ChangesArgument | Keeps | Removes
     | Adds | Changes | PackagesRemoved | Layers
 )  # fmt: skip
 

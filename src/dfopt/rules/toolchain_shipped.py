@@ -3,9 +3,9 @@
 import posixpath
 from collections.abc import Iterator
 
-from dfopt import bases
+from dfopt import bases, synthesis
 from dfopt.build import Build, Command, Stage
-from dfopt.rule import Finding, Given, Related, Saving
+from dfopt.rule import Finding, Fix, Given, Related, Saving
 from dfopt.source import Span
 from dfopt.startup import NamedTuple
 
@@ -59,20 +59,45 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
         tools = _tools(build, chain)
         for built in _builds(build, chain):
             if built.language in tools and not _runs_with_it(build, stage, built.language):
-                yield _finding(build, built, *tools[built.language])
+                yield _finding(build, given, stage, built, *tools[built.language])
                 break
 
 
-def _finding(build: Build, built: _Built, origin: Span, brought: str) -> Finding:
+def _finding(build: Build, given: Given, stage: Stage, built: _Built, origin: Span, brought: str) -> Finding:
     message = (
         f"`{built.label}` builds in the image that is shipped, with the {built.language} tool chain of {brought}"
         f" -> {_ADVICE[built.language]}"
     )
     related = (Related(origin, "the tool chain comes in here"),)
     saves = Saving(f"the {built.language} tool chain, the sources and what the build leaves behind")
-    return Finding(
-        built.span, message, None, saves, related, "a stage of its own needs decisions that the file does not answer"
-    )
+    plan = synthesis.plan_of(build, given, stage)
+    if plan is None:
+        refusal = f"dfopt makes no plan for {built.language} yet"
+    elif isinstance(plan, str):
+        refusal = plan
+    elif plan.questions:
+        asked = "; ".join(f"{question.words} (`{question.id}`)" for question in plan.questions)
+        refusal = f"{asked} -> `dfopt plan` says how to answer"
+    else:
+        from dfopt.synthesis import writing  # only where there is something to write
+
+        edits = writing.edits_of(build, plan)
+        fix = Fix(
+            f"build in a stage of its own, and run on `{plan.image}`",
+            edits,
+            False,
+            f"to agree: the image has {_parts(plan)} and nothing else of the build",
+            writing.effects_of(build, plan),
+        )
+        return Finding(built.span, message, fix, saves, related)
+    return Finding(built.span, message, None, saves, related, refusal)
+
+
+def _parts(plan: synthesis.Plan) -> str:
+    """What the runtime stage gets, in words."""
+    names = [f"`{one.to or one.path}`" for one in plan.artefacts]
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return shown + (f", the packages {', '.join(plan.packages)}" if plan.packages else "")
 
 
 def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:

@@ -1,0 +1,123 @@
+"""Plans for builder and runtime stages, for people and for programs (docs/cli.md)."""
+
+from dfopt.build import Build
+from dfopt.startup import TYPE_CHECKING, NamedTuple
+from dfopt.synthesis import Kept, Plan, Question
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Planned(NamedTuple):
+    """A file and what `plan_of` said of its last stage."""
+
+    path: str
+    build: Build
+    plan: Plan | str | None
+
+
+def text_of(planned: list[Planned]) -> str:
+    """The plans for people."""
+    return "\n".join("".join(line + "\n" for line in _lines(one)) for one in planned)
+
+
+def _lines(one: Planned) -> list[str]:
+    plan = one.plan
+    if plan is None:
+        return [f"{one.path}: nothing to plan: the last stage ships no tool chain that dfopt plans for"]
+    if isinstance(plan, str):
+        return [f"{one.path}: no plan: {plan}"]
+    build = one.build
+    line = build.syntax.source.line_of(build.instructions[plan.built.instruction].span.start)
+    lines = [
+        f"{one.path}: {plan.language}: `{plan.built.text}` on line {line}",
+        f"  builder   `{plan.builder}` (the stage as it is)",
+    ]
+    lines.append(f"  runtime   {plan.image}{f' AS {plan.name}' if plan.name else ''}: {plan.why}")
+    for mark, texts in (
+        ("carried", [f"{artefact.to or artefact.path}{'/' if artefact.kind == 'folder' else ''}: {artefact.why}" for artefact in plan.artefacts]),
+        ("packages", [" ".join(plan.packages)] if plan.packages else []),
+        ("set up", list(plan.users)),
+        ("moved", _shown(build, plan, True)),
+        ("repeated", _shown(build, plan, False)),
+        ("not set", [f"{name} (only the build reads it)" for name in plan.build_only]
+         + [f"{name}={value} (of the builder's image)" for name, value in plan.lost]),
+        ("note", list(plan.notes)),
+    ):  # fmt: skip
+        lines += [f"  {mark if at == 0 else '':<9} {text}" for at, text in enumerate(texts)]
+    if plan.questions:
+        lines.append("  questions, to be answered in dfopt.toml (in pyproject.toml below tool.dfopt):")
+        lines.append(f'    [answers."{_pattern(one.path)}"]')
+        for question in plan.questions:
+            lines += [f"    # {question.words}", f"    {question.id} = {_example(question)}"]
+    else:
+        lines.append("  `dfopt fix --unsafe` applies it")
+    return lines
+
+
+def _pattern(path: str) -> str:
+    """The pattern under which a configuration beside the file would name it."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def _example(question: Question) -> str:
+    import json
+
+    plain = [choice for choice in question.choices if not choice.isupper()]
+    return json.dumps(plain[0] if plain else "...", ensure_ascii=False)
+
+
+def _shown(build: Build, plan: Plan, moves: bool) -> list[str]:
+    found = []
+    for line in plan.lines:
+        if isinstance(line, Kept) and line.moves is moves:
+            instruction = build.instructions[line.instruction]
+            text = " ".join(instruction.logical.text.split())
+            found.append(text if len(text) < 100 else text[:97] + "...")
+    return found
+
+
+def json_of(planned: list[Planned]) -> str:
+    """The plans for programs: an array with an object for each file."""
+    import json
+
+    return json.dumps([_object(one) for one in planned], indent=2, ensure_ascii=False) + "\n"
+
+
+def _object(one: Planned) -> "dict[str, Any]":
+    plan = one.plan
+    if not isinstance(plan, Plan):
+        return {"path": one.path, "plan": None, "refusal": plan or ""}
+    return {
+        "path": one.path,
+        "refusal": "",
+        "plan": {
+            "language": plan.language,
+            "built": {
+                "line": one.build.syntax.source.line_of(one.build.instructions[plan.built.instruction].span.start),
+                "command": plan.built.text,
+            },
+            "builder": plan.builder,
+            "runtime": {"image": plan.image, "name": plan.name, "why": plan.why},
+            "artefacts": [
+                {
+                    "path": artefact.path,
+                    "to": artefact.to or artefact.path,
+                    "kind": artefact.kind or None,
+                    "why": artefact.why,
+                }
+                for artefact in plan.artefacts
+            ],
+            "packages": list(plan.packages),
+            "set_up": list(plan.users),
+            "moved": _shown(one.build, plan, True),
+            "repeated": _shown(one.build, plan, False),
+            "not_set": [*plan.build_only, *(name for name, _ in plan.lost)],
+            "keeps": list(plan.keeps),
+            "notes": list(plan.notes),
+            "questions": [
+                {"id": question.id, "text": question.words, "choices": list(question.choices)}
+                for question in plan.questions
+            ],
+        },
+    }
