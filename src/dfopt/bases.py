@@ -167,6 +167,31 @@ def folders_of(image: str, known: "Base | None") -> frozenset[str] | None:
     return next((folders for prefix, folders in _ONLY_FOLDERS.items() if repository.startswith(prefix)), None)
 
 
+# Images whose own Dockerfiles, and the distribution's below them, leave /opt and /srv empty; of node's the names in /opt that it fills.
+_EMPTY_OPT = frozenset(
+    ("debian", "ubuntu", "alpine", "fedora", "centos", "rockylinux", "almalinux", "buildpack-deps", "python", "golang", "ruby", "php",
+     "perl", "rust", "gcc", "nginx", "httpd", "redis", "postgres", "node")
+)  # fmt: skip
+_IN_OPT = {"node": "yarn"}
+
+# Distributions alone: nothing is installed below /usr/local, which is the administrator's.
+_EMPTY_LOCAL = frozenset(("debian", "ubuntu", "alpine", "fedora", "centos", "rockylinux", "almalinux"))
+
+
+def may_hold(image: str, known: "Base | None", path: str) -> bool:
+    """Whether an image may hold something at an absolute path or below it; `known` are its facts."""
+    folders = folders_of(image, known)
+    if folders is None or path == "/":
+        return True
+    _, top, *rest = path.split("/")
+    if top not in SYSTEM_FOLDERS:
+        return top in folders
+    repository = known.repository if known is not None else ""
+    if top in ("opt", "srv") and rest:
+        return repository not in _EMPTY_OPT or rest[0].startswith((_IN_OPT.get(repository, "*"), "*", "?", "["))
+    return path[:15] != "/usr/local/bin/" or repository not in _EMPTY_LOCAL
+
+
 def repository_of(image: str) -> tuple[str, str]:
     """The repository of an image reference, Docker Hub's prefixes taken off, and its tag ("" where none is written)."""
     name = image.partition("@")[0]

@@ -154,6 +154,9 @@ def laid(build: Build, index: int) -> tuple[Laid, ...] | None:
     heredocs = {heredoc.name for heredoc in build.instructions[index].heredocs}
     add = build.instructions[index].name == "ADD"
     destination = copy.destination
+    if "parents" in copy.flags:
+        # The folders above each source come with it.
+        return tuple(Laid(source, destination.rstrip("/") or "/", "") for source in copy.sources)
     found = []
     for source in copy.sources:
         name = posixpath.basename(source.partition("?")[0].rstrip("/") if "://" in source else source.rstrip("/"))
@@ -200,6 +203,17 @@ STANDARD_FOLDERS = frozenset(
 )
 
 
+def region(path: str) -> str:
+    """The topmost folder above a path (or the path itself) that is not one of those that the system's images share: `/app` of
+    `/app/bin`, `/etc/nginx` of `/etc/nginx/conf.d`; a shared folder itself where the path is one."""
+    found = ""
+    for part in path.rstrip("/").split("/")[1:]:
+        found += "/" + part
+        if found not in _STANDARD_FOLDERS:
+            break
+    return found or "/"
+
+
 def workdir_after(build: Build, index: int) -> str | None:
     """The working directory behind an instruction of a stage."""
     stage = build.stage(index)
@@ -244,6 +258,78 @@ def _made_folders(build: Build, index: int) -> tuple[str, ...]:
 
 def _later_operators(run: Run | None, number: int) -> Iterator[str]:
     return (step.operator for step in run.script.steps[number + 1 :]) if run is not None else iter(())
+
+
+def occupied(build: Build, stage: Stage, paths: tuple[str, ...], index: int) -> str:
+    """Why something may lie at or below one of `paths` (absolute, or globs) before instruction `index` of `stage`; "" where it is shown
+    that nothing does."""
+    bottom = build.chain(stage)[-1]
+    if bottom.base.kind != "scratch":
+        facts = bottom.facts
+        image = bottom.base.text if bottom.base.kind == "image" else ""
+        if facts is None and bases.folders_of(image, None) is None:
+            return f"it is not known what the base image `{bottom.base.text}` holds there"
+        for path in paths:
+            if bases.may_hold(image, facts, path):
+                return f"the base image may hold `{path}`"
+    for one in build.chain(stage):
+        for other in one.indexes:
+            if one is stage and other >= index:
+                break
+            why = _occupies(build, one, other, paths, one is stage)
+            if why:
+                return why
+    return ""
+
+
+def _occupies(build: Build, stage: Stage, index: int, paths: tuple[str, ...], is_own: bool) -> str:
+    """Why instruction `index` may put something at or below one of `paths`; `is_own` is whether its stage is the one that is asked for."""
+    instruction = build.instructions[index]
+    line = build.syntax.source.line_of(instruction.keyword_span.start)
+    if instruction.name == "ONBUILD" and not is_own:
+        return f"the ONBUILD on line {line} runs before"
+    if instruction.name == "WORKDIR":
+        made = workdir_after(build, index)
+        if made is None:
+            return "`WORKDIR` makes a folder that is not known before"
+        return f"`WORKDIR` makes `{made}` before" if any(covers(path, made) for path in paths) else ""
+    if instruction.name in ("COPY", "ADD"):
+        for one in laid(build, index) or (Laid("", "/", ""),):
+            # A folder's contents lie below it; a file lies only where it lies.
+            if any(overlaps(path, one.path) and (one.kind != "file" or covers(path, one.path)) for path in paths):
+                return f"`{instruction.name}` on line {line} may write there"
+        return ""
+    if any(path.startswith("/usr/local/") for path in paths):
+        run = build.run(index)
+        for use in run.uses if run is not None else ():
+            if use.manager.family not in _SYSTEM:
+                return f"`{use.manager.name} {use.verb}` on line {line} may put programs there"
+    veto = touches(build, index, paths)
+    if veto is None or _only_makes_above(build, index, paths):
+        return ""
+    return veto.why
+
+
+def _only_makes_above(build: Build, index: int, paths: tuple[str, ...]) -> bool:
+    """Whether all that a RUN does with `paths` is to make folders above them, or to change the owner of these."""
+    run = build.run(index)
+    if run is None or run.script.opaque is not None or moves(run):
+        return False
+    state = build.state(index)
+    for command in run.commands:
+        if not touches_here(command, state, paths):
+            continue
+        operands = [word for word in command.simple.words[1:] if not word.text.startswith("-")]
+        options = [word.text for word in command.simple.words[1:] if word.text.startswith("-")]
+        if command.name not in ("mkdir", "chown") or command.simple.redirections or command.simple.assignments:
+            return False
+        if set(options) - ({"-p", "--parents"} if command.name == "mkdir" else {"-R", "--recursive"}):
+            return False
+        for word in operands[command.name == "chown" :]:
+            made = path_of(word, state, state.workdir)
+            if made is None or set(made) & set("*?[") or any(covers(path, made) for path in paths):
+                return False
+    return not any(True for _ in _compounds(run.script))
 
 
 # Folders that are links on many systems: a merged /usr, and the Filesystem Hierarchy Standard's /var/run and /var/lock.

@@ -35,6 +35,7 @@ from dfopt.rule import (
     SplitsStage,
 )  # fmt: skip
 from dfopt.shell import Token
+from dfopt.startup import pattern
 from dfopt.syntax import Instruction
 
 STEPS = ("RUN", "COPY", "ADD")
@@ -173,14 +174,22 @@ def _step(form: Form, build: Build, index: int, instruction: Instruction) -> Ste
         return Step(index, "RUN", _prefix(stage), flags, origin, items_of(run.script), _ending(run.script), detail)
     copy = build.copy(index)
     return Step(
-        index, instruction.name, _copy_prefix(stage, copy, flags), flags, origin, None, "", _copied(instruction, copy)
+        index,
+        instruction.name,
+        _copy_prefix(stage, copy, flags, instruction),
+        flags,
+        origin,
+        None,
+        "",
+        _copied(instruction, copy),
     )
 
 
-def _copy_prefix(stage: StageForm, copy: Copy | None, flags: list[str]) -> int:
+def _copy_prefix(stage: StageForm, copy: Copy | None, flags: list[str], instruction: Instruction) -> int:
     """A COPY whose words are all known depends on nothing before it: it runs no program, and as no user."""
     known = copy is not None and copy.sources is not None and copy.destination is not None
-    return -1 if known and not any("$" in flag for flag in flags) else _prefix(stage)
+    texts = [*flags, *(heredoc.body.text for heredoc in instruction.heredocs if heredoc.expand)]
+    return -1 if known and not any("$" in text for text in texts) else _prefix(stage)
 
 
 def _ending(script: shell.Script) -> str:
@@ -439,31 +448,43 @@ def _changes_source(form: Form, effect: ChangesSource) -> None:
     raise Broken(f"instruction {effect.step} does not name `{effect.old}` in one place")
 
 
+# An owner that needs no list of users.
+NUMERIC = pattern(r"[0-9]+(?::[0-9]+)?")
+
+
 def _assembles(form: Form, effect: Assembles) -> None:
+    build = form.build
     found = [_find(form, key) for key in effect.steps]
     stage = found[0][0]
     steps = [stage.steps[position] for _, position in found]
     if (
         len({id(other) for other, _ in found}) > 1
         or len(steps) < 2
-        or [p for _, p in found] != sorted(p for _, p in found)
+        or [p for _, p in found] != sorted({p for _, p in found})
+        or any(step.name != "COPY" for step in steps)
     ):
-        raise Broken("the copies of an assembly stand in different stages or out of order")
-    owners = {flag for step in steps for flag in step.flags if flag.startswith("--chown=")}
-    shares = [sum(flag.startswith("--chown=") for flag in step.flags) for step in steps]
-    if len(owners) > 1 or (owners and min(shares) == 0) or any(step.name != "COPY" for step in steps):
-        raise Broken("the copies of an assembly have different owners")
-    if effect.stage in {other.name for other in form.stages} or effect.stage in form.build.names():
+        raise Broken("the copies of an assembly are no COPYs, stand in different stages or out of order")
+    moved = _moved_flags(steps)
+    if any("$" in flag for flag in moved) and len({step.prefix for step in steps}) > 1:
+        raise Broken("the owner of the copies of an assembly hangs on variables that may change between them")
+    if effect.stage in {other.name for other in form.stages} or effect.stage in build.names():
         raise Broken(f"the name `{effect.stage}` is taken")
-    assembly = StageForm(-1, effect.stage, "scratch", None)
-    first = min(position for _, position in found)
+    assembly = StageForm(-1, effect.stage, "scratch", stage.platform)
+    needed = [carried(build, step.key) for step in steps]
+    declared = sorted({one for some in needed for one in some or ()})
+    assembly.trace = [("ARG", "", text) for _, _, text in declared]
+    if None in needed or len({name for _, name, _ in declared}) < len(declared):
+        raise Broken("a copy of an assembly hangs on what only its stage knows")
     for step in steps:
-        flags = [flag for flag in step.flags if not flag.startswith("--chown=")]
-        assembly.steps.append(Step(-1, "COPY", -1, flags, step.origin, None, "", step.detail))
-    merged = Step(-1, "COPY", steps[0].prefix, sorted(owners), assembly, None, "", ((effect.root,), effect.root, ()))
-    kept = [step for step in stage.steps if step not in steps]
-    kept.insert(first, merged)
-    stage.steps = kept
+        flags = [flag for flag in step.flags if flag not in moved]
+        sources, destination, *rest = step.detail if isinstance(step.detail, tuple) else ((), "")
+        if step.key in effect.folders:
+            destination = f"{destination}/"
+        prefix = _copy_prefix(assembly, build.copy(step.key), flags, build.instructions[step.key])
+        assembly.steps.append(Step(-1, "COPY", prefix, flags, step.origin, None, "", (sources, destination, *rest)))
+    prefix = steps[0].prefix if any("$" in flag for flag in moved) else -1
+    merged = Step(-1, "COPY", prefix, sorted(moved), assembly, None, "", ((effect.root,), effect.root, ()))
+    stage.steps = [merged if step is steps[0] else step for step in stage.steps if step not in steps[1:]]
     form.stages.insert(form.stages.index(stage), assembly)
 
 
@@ -559,6 +580,65 @@ def _unkept(old: Build, new: Build, effect: SplitsStage) -> list[str]:
         for key in sorted({*before, *after} - declared)
         if before.get(key) != after.get(key)
     ]
+
+
+def _moved_flags(steps: list[Step]) -> set[str]:
+    """The flags of an assembly's COPYs that go to the one behind it."""
+    links = [[flag for flag in step.flags if flag.partition("=")[0] == "--link"] for step in steps]
+    owners = [[flag for flag in step.flags if flag.startswith("--chown=")] for step in steps]
+    one_owner = all(one == owners[0] for one in owners)
+    if any(one not in ([], ["--link"]) or one != links[0] for one in links):
+        raise Broken("only some of the copies of an assembly have `--link`")
+    if not one_owner and (links[0] or any(not NUMERIC.fullmatch(flag[8:]) for one in owners for flag in one)):
+        raise Broken("the copies of an assembly have different owners")
+    return {*links[0], *(owners[0] if one_owner else ())}
+
+
+def carried(build: Build, index: int) -> tuple[tuple[int, str, str], ...] | None:
+    """The ARGs that the words of a COPY with unknown values need in another stage: the index of the instruction, the name, and the
+    declaration as written. None where they need more than ARGs: a variable of ENV, of an unknown base image, or of several ARGs.
+
+    The owner, which does not go to the other stage with them, is left out where it is a flag with a variable.
+    """
+    instruction, copy, stage = build.instructions[index], build.copy(index), build.stage(index)
+    if copy is None or stage is None:
+        return None
+    texts = [flag.text for flag in instruction.flags if flag.name not in ("from", "chown")]
+    texts += [heredoc.body.text for heredoc in instruction.heredocs if heredoc.expand]
+    if copy.sources is None:
+        texts += instruction.arguments[:-1]
+    texts = [text for text in texts if "$" in text]
+    if any(set(_PLAIN_VARIABLE.sub("", text)) & set("$\\`") for text in texts):
+        return None
+    names = {one[1] or one[2] for text in texts for one in _PLAIN_VARIABLE.finditer(text)}
+    state = build.state(index)
+    set_by_base = state.base.variables if state.base is not None else ()
+    base_is_known = state.base is not None or build.chain(stage)[-1].base.kind == "scratch"
+    found = []
+    for name in sorted(names):
+        if not state.arguments.sets(name) or state.environment.sets(name):
+            if state.lookup(name)[0]:
+                return None
+            continue  # it is set neither here nor there
+        declarations = [
+            (at, key.text if value is None else f"{key.text}={value.text}", value is None)
+            for one in build.chain(stage)
+            for at in one.indexes
+            if build.instructions[at].name == "ARG" and (one is not stage or at < index)
+            for key, value in build.instructions[at].pairs
+            if key.text == name
+        ]
+        if len(declarations) != 1 or "$" in declarations[0][1]:
+            return None
+        at, text, is_bare = declarations[0]
+        if is_bare and name not in build.global_arguments and (not base_is_known or name in set_by_base):
+            return None  # where nobody gives a value, the base image's own holds
+        found.append((at, name, text))
+    return tuple(found)
+
+
+# The forms of substitution that look at no other variable.
+_PLAIN_VARIABLE = pattern(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 
 
 def _changes_base(form: Form, effect: ChangesBase) -> None:

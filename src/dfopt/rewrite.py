@@ -44,12 +44,19 @@ def _comment_starts(build: Build) -> dict[int, int]:
     return {node.span.end: node.span.start for node in build.syntax.nodes if isinstance(node, Comment)}
 
 
-def drop_instruction(build: Build, index: int) -> Dropped:
-    """Take an instruction away with the comments directly above it, and one of two empty lines that would meet."""
+def drop_instruction(build: Build, index: int, last: int | None = None) -> Dropped:
+    """Take an instruction (with `last` all up to that one) away with the comments directly above it, and one of two empty lines that
+    would meet."""
     text = build.syntax.source.text
-    start, end = block_start(build, index), build.instructions[index].span.end
-    own = build.instructions[index].span
-    comments = tuple(comments_in(text[start : own.start])) + tuple(inner_comments(build, index))
+    last = index if last is None else last
+    start, end = block_start(build, index), build.instructions[last].span.end
+    comments = comments_in(text[start : build.instructions[index].span.start])
+    for number in range(index, last + 1):
+        comments += inner_comments(build, number)
+        if number < last:
+            comments += comments_in(
+                text[build.instructions[number].span.end : build.instructions[number + 1].span.start]
+            )
     before_is_blank = start == 0 or text[:start].endswith(("\n\n", "\n\r\n"))
     after = re.match(r"[ \t]*\r?\n", text[end:])
     if before_is_blank and after is not None:
@@ -57,7 +64,7 @@ def drop_instruction(build: Build, index: int) -> Dropped:
     elif end == len(text) and not text.endswith("\n"):
         # A file without a final line feed keeps none.
         start -= 2 if text[:start].endswith("\r\n") else 1 if start else 0
-    return Dropped((Edit(Span(start, end), ""),), comments)
+    return Dropped((Edit(Span(start, end), ""),), tuple(comments))
 
 
 # What speaks of the command before: its status, and its last word.

@@ -189,12 +189,18 @@ class ChangesSource(NamedTuple):
 
 
 class Assembles(NamedTuple):
-    """The COPYs `steps` of one stage become the stage `FROM scratch AS <stage>` with absolute destinations and one
-    `COPY --from=<stage> <root> <root>` in the place of the first, which carries their common `--chown`."""
+    """The COPYs `steps` of one stage become the stage `FROM scratch AS <stage>` (of that stage's `--platform`) with absolute
+    destinations, and one `COPY --from=<stage> <root> <root>` in the place of the first.
+
+    That one carries `--link` where all have it, and the `--chown` on which all agree; owners that differ stay with their COPYs and
+    are numbers. The destinations of `folders`, some of the steps, get a `/`: they are folders before, which the new stage lacks. What
+    the COPYs take from ARGs is declared at the top of the new stage as it is in theirs.
+    """
 
     steps: tuple[int, ...]
     stage: str
     root: str
+    folders: tuple[int, ...] = ()
 
 
 class Repeated(NamedTuple):

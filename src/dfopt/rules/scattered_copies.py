@@ -1,183 +1,424 @@
-"""Several COPYs from other stages into an image: laid out in an assembly stage, one COPY brings them in one layer."""
+"""Several COPYs into an image that is shipped: laid out in an assembly stage, one COPY brings them in one layer."""
 
 import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import bases, layers, rewrite
-from dfopt.build import Build, Stage
+from dfopt import bases, context, layers, normal, rewrite, unwanted
+from dfopt.build import Build, Reference, Stage
+from dfopt.context import Context
 from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
 from dfopt.source import Edit, Span
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
+from dfopt.syntax import Instruction
 
-_FLAGS = frozenset(("from", "chown", "chmod"))
+_FLAGS = frozenset(("from", "chown", "chmod", "link", "parents", "exclude"))
 
+# Up to this many bytes of the build context are small to `auto`.
+_SMALL = 1_000_000
 
-# A name that ends like a file's: `app.jar`, `.env.local`; not `conf.d`, `python3.12`, `.venv`.
-_FILE = re.compile(r"[^.]\.(?!d\b)[A-Za-z][A-Za-z0-9]{0,9}$")
+# These make no layer and look at no file, so a COPY passes them; VOLUME is not among them, since what is written behind one is lost
+# in other engines.
+_FREE = frozenset(
+    "ENV ARG LABEL EXPOSE CMD ENTRYPOINT USER SHELL STOPSIGNAL HEALTHCHECK MAINTAINER ONBUILD WORKDIR COPY ADD".split()
+)
+
+# What may be written into another stage as it is, without quotes.
+_PLAIN = pattern(r"[\w@%+=:,./~*?\[\]-]+")
+
+_STATE = frozenset(("ENV", "ARG", "USER", "WORKDIR", "SHELL"))
 
 
 class _Piece(NamedTuple):
-    """A COPY that can be part of an assembly: `destination` is absolute, with a trailing `/` where it is a folder that
-    takes the sources; `folder` is what must lie in the assembly's root."""
+    """A COPY that can be part of an assembly.
+
+    `destination` is absolute, with a trailing `/` where it is a folder that takes the sources; `folder` is what must lie in the
+    assembly's root, or be it. `is_open` is whether a single source lies there under the destination's own name, be it a file or a
+    folder. `targets` are the paths, or globs, of what comes there as a file for all that is known; `filled` is the folder that may
+    take the contents of another, "" where there is none. `key` is what the COPYs of a group share: the owner, `--link`, and the state
+    where the owner is a variable.
+    """
 
     instruction: int
-    sources: tuple[str, ...]
     destination: str
     folder: str
+    is_open: bool
+    targets: tuple[str, ...]
+    filled: str
     owner: str
+    link: bool
+    key: tuple[object, ...]
+
+
+class _Group(NamedTuple):
+    """COPYs that can become one, in order, and the folder that it copies. `folders` are those of them that need a `/`."""
+
+    pieces: tuple[_Piece, ...]
+    root: str
+    folders: tuple[int, ...]
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
     if given.assembly == "off":
         return
     for stage in build.stages:
-        if not build.is_shipped(stage) or _is_assembly(build, stage):
+        # A Windows image has no `FROM scratch`; a file that has its escape character may still build others.
+        if build.windows and build.chain(stage)[-1].facts is None:
             continue
-        before = 0
-        for group in _groups(build, stage):
-            root = posixpath.commonpath([piece.folder for piece in group])
-            doubt = _doubt(build, stage, group, root)
-            if root == "/" or (doubt and _is_system(root) and given.assembly != "always"):
-                continue
-            yield _finding(build, stage, group, root, doubt, before)
-            before += 1
+        if build.is_shipped(stage) and not _is_assembly(build, stage):
+            yield from _check(build, given, stage)
+
+
+def _check(build: Build, given: Given, stage: Stage) -> Iterator[Finding]:
+    always = given.assembly == "always"
+    copies = [index for index in stage.indexes if build.instructions[index].name == "COPY"]
+    if len(copies) < 2 or not (always or any(build.references_of(index) for index in copies)):
+        return
+    place = context.of(build, given) if any(not build.references_of(index) for index in copies) else None
+    before = 0
+    for group in _groups(build, stage, place, always):
+        doubt = _doubt(build, stage, group)
+        if not always and _is_system(group.root) and (doubt or not _is_of_one_origin(build, group)):
+            continue
+        yield _finding(build, stage, group, doubt, before, place)
+        before += 1
 
 
 def _is_assembly(build: Build, stage: Stage) -> bool:
     """Whether a stage is there only for others to copy from, as an assembly is; a `FROM $BASE` may name it, but hardly does."""
-    names = {build.instructions[index].name for index in stage.indexes[1:]}
+    names = {build.instructions[index].name for index in stage.indexes[1:]} - {"ARG"}
     return stage.base.kind == "scratch" and names == {"COPY"} and bool(build.users(stage))
 
 
-def _groups(build: Build, stage: Stage) -> Iterator[list[_Piece]]:
-    """Two or more COPYs of one owner that follow each other directly."""
-    group: list[_Piece] = []
-    for index in stage.indexes:
-        piece = _piece(build, stage, index)
-        if group and (piece is None or piece.owner != group[0].owner):
-            if len(group) > 1:
-                yield group
-            group = []
+# ----------------------------------------------------------------------------------------------------- which belong together
+
+
+def _groups(build: Build, stage: Stage, place: Context | None, always: bool) -> list[_Group]:
+    """Two or more COPYs of one owner below one folder, each free to stand where the first of them does."""
+    open_groups: dict[tuple[object, ...], list[_Piece]] = {}
+    found: list[list[_Piece]] = []
+    for index in stage.indexes[1:]:
+        piece = _piece(build, stage, index, place, always)
         if piece is not None:
-            group.append(piece)
-    if len(group) > 1:
-        yield group
+            key = (_region(build, stage, piece.folder), *piece.key)
+            group = open_groups.get(key)
+            if group is not None and _passes(build, stage, piece, group):
+                group.append(piece)
+            else:
+                open_groups[key] = [piece]
+                found.append(open_groups[key])
+        elif build.instructions[index].name not in _FREE and not (always and build.instructions[index].name == "RUN"):
+            open_groups.clear()
+    made = [one for pieces in found if (one := _group(build, stage, pieces)) is not None]
+    if not always:
+        # What comes from the build context alone needs no other stage to become one COPY.
+        made = [group for group in made if any(build.references_of(piece.instruction) for piece in group.pieces)]
+        made = [group for group in made if not any(_is_layered(build, piece.instruction) for piece in group.pieces)]
+    return sorted(made, key=lambda group: group.pieces[0].instruction)
 
 
-def _piece(build: Build, stage: Stage, index: int) -> _Piece | None:
+# Spring Boot's layertools and Quarkus lay an application out by how often its parts change, so that each has a layer of its own.
+_LAYERED = pattern(
+    r"(?:^|/)(?:spring-boot-loader|snapshot-dependencies|BOOT-INF/(?:lib|classes)|quarkus-app/(?:lib|app|quarkus))/*$"
+)
+
+
+def _is_layered(build: Build, index: int) -> bool:
+    return any(_LAYERED.search(source) for source in build.instructions[index].arguments[:-1])
+
+
+def _region(build: Build, stage: Stage, folder: str) -> str:
+    """The folder below which COPYs may become one. What a base image has and shares among programs is not among these."""
+    if build.chain(stage)[-1].base.kind == "scratch":
+        return "/" + folder.split("/")[1]
+    return layers.region(folder)
+
+
+def _group(build: Build, stage: Stage, pieces: list[_Piece]) -> _Group | None:
+    """The COPYs as a group below their narrowest common folder, without those that would make it `/`."""
+    first = pieces[0].instruction
+    settled: list[_Piece] = []
+    folders: list[int] = []
+    for piece in pieces:
+        path = piece.destination.rstrip("/")
+        if piece.is_open:
+            is_folder = layers.exists(build, stage, path, first)
+            if is_folder:
+                folders.append(piece.instruction)
+            # Others lie below it: a file there would not let them.
+            if is_folder or any(
+                (other.destination + "/").startswith(path + "/") for other in pieces if other is not piece
+            ):
+                sources = build.instructions[piece.instruction].arguments[:-1]
+                names = [posixpath.join(path, posixpath.basename(source.rstrip("/"))) for source in sources]
+                piece = piece._replace(folder=path, targets=tuple(names) if is_folder else (), filled=path)
+            elif piece.folder == path:
+                continue
+        settled.append(piece)
+    if len(settled) < 2:
+        return None
+    root = posixpath.commonpath([piece.folder for piece in settled])
+    return None if root == "/" else _Group(tuple(settled), root, tuple(folders))
+
+
+def _piece(build: Build, stage: Stage, index: int, place: Context | None, always: bool) -> _Piece | None:
     instruction = build.instructions[index]
-    if instruction.name != "COPY" or instruction.json or instruction.heredocs:
+    if instruction.name != "COPY" or instruction.json:
         return None
-    names = [flag.name for flag in instruction.flags]
     copy = build.copy(index)
-    if not set(names) <= _FLAGS or len(set(names)) < len(names) or copy is None or copy.origin is None:
+    names = [flag.name for flag in instruction.flags if flag.name != "exclude"]
+    if not set(names) <= _FLAGS or len(set(names)) < len(names) or copy is None or copy.destination is None:
         return None
-    if copy.origin.kind not in ("stage", "image", "context") or copy.sources is None or copy.destination is None:
+    if any(flag.name in ("link", "parents") and flag.value is not None for flag in instruction.flags):
         return None
-    # An assembly stage has neither the variables nor the platform of the stage that its files come from.
-    if any("$" in argument for argument in (*instruction.arguments, *(flag.text for flag in instruction.flags))):
-        return None
-    if stage.platform is not None and copy.origin.kind != "stage":
+    if copy.origin is None:
+        if not (always or _is_small(build, index, place)):
+            return None
+    elif copy.origin.kind not in ("stage", "image", "context") or _is_assembled(build, copy.origin):
         return None
     destination = copy.destination
-    if destination == "/":
+    words = [destination, *(copy.sources or ())]
+    if destination == "/" or normal.carried(build, index) is None or not all(map(_PLAIN.fullmatch, words)):
         return None
-    if len(copy.sources) == 1 and not destination.endswith("/"):
-        folder = posixpath.dirname(destination)
+    owner = copy.flags.get("chown", "")
+    if "$" in owner:
+        # The owner stays in this stage, and hangs on what is set before it.
+        states = sum(build.instructions[other].name in _STATE for other in range(stage.first, index))
+        key: tuple[object, ...] = (owner, states)
     else:
-        folder = destination.rstrip("/")
-    return _Piece(index, tuple(instruction.arguments[:-1]), destination, folder, copy.flags.get("chown", ""))
+        key = ("" if always and normal.NUMERIC.fullmatch(owner) and "link" not in names else owner,)
+    path = destination.rstrip("/")
+    sources = copy.sources if copy.sources is not None else instruction.arguments[:-1]
+    kinds = [_kind(build, index, source, place) for source in sources]
+    if "parents" in names:
+        return _Piece(
+            index, path + "/", path, False, (path + "/*",), path, owner, "link" in names, (*key, "link" in names)
+        )
+    is_open = len(sources) == 1 and not destination.endswith("/")
+    if is_open:
+        folder = posixpath.dirname(path)
+        is_file = kinds[0] == "file" or layers.is_file_name(path)
+        if is_file:
+            is_open = False
+        elif folder == "/":
+            folder = path
+        if folder == "/":
+            return None
+        targets: tuple[str, ...] = (path,)
+        filled = "" if is_file else path
+    else:
+        folder = path
+        targets = tuple(
+            posixpath.join(path, posixpath.basename(source.rstrip("/")))
+            for source, kind in zip(sources, kinds)
+            if kind != "folder"
+        )
+        filled = path if any(kind != "file" for kind in kinds) else ""
+    return _Piece(index, destination, folder, is_open, targets, filled, owner, "link" in names, (*key, "link" in names))
+
+
+def _kind(build: Build, index: int, source: str, place: Context | None) -> str:
+    """Whether a source is a `file` or a `folder`; "" where that is not known."""
+    if source in {heredoc.name for heredoc in build.instructions[index].heredocs}:
+        return "file"
+    name = posixpath.basename(source.rstrip("/"))
+    if place is not None and not build.references_of(index) and "$" not in source:
+        entry = place.entry(source)
+        if entry is not None and entry.kind in ("file", "folder"):
+            return entry.kind
+    if name in ("", ".", "..") or source.endswith("/"):
+        return "folder"
+    return "file" if layers.is_file_name(name) and "$" not in name else ""
+
+
+def _is_small(build: Build, index: int, place: Context | None) -> bool:
+    size = _size(build, index, place)
+    return size is not None and size <= _SMALL
+
+
+def _size(build: Build, index: int, place: Context | None) -> int | None:
+    """The bytes that a COPY from the build context brings now; None where that is not known."""
+    copy = build.copy(index)
+    if copy is None or copy.sources is None or copy.origin is not None:
+        return None
+    heredocs = {heredoc.name: len(heredoc.body.text) for heredoc in build.instructions[index].heredocs}
+    total = 0
+    for source in copy.sources:
+        if source in heredocs:
+            total += heredocs[source]
+            continue
+        paths = place.matching(source) if place is not None else ()
+        sizes = [
+            unwanted.size_of(place, entry)
+            for path in paths
+            if place is not None and (entry := place.entry(path)) is not None
+        ]
+        if not sizes or None in sizes:
+            return None
+        total += sum(size for size in sizes if size is not None)
+    return total
+
+
+def _is_assembled(build: Build, origin: Reference) -> bool:
+    return origin.stage is not None and _is_assembly(build, build.stages[origin.stage])
 
 
 def _is_system(path: str) -> bool:
     return path.split("/")[1] in bases.SYSTEM_FOLDERS
 
 
-def _doubt(build: Build, stage: Stage, group: list[_Piece], root: str) -> str:
+def _made(piece: _Piece, root: str) -> list[str]:
+    """The folders strictly below the root that a COPY of the group makes where they are not there."""
+    found = []
+    for path in (*map(posixpath.dirname, piece.targets), piece.folder, *((piece.filled,) if piece.filled else ())):
+        while path.startswith(root + "/"):
+            found.append(path)
+            path = posixpath.dirname(path)
+    return found
+
+
+def _passes(build: Build, stage: Stage, piece: _Piece, group: list[_Piece]) -> bool:
+    """Whether a COPY may stand where the first of a group does: nothing between reads or writes what it brings."""
+    members = {one.instruction for one in group}
+    root = _region(build, stage, piece.folder)
+    paths = tuple(
+        dict.fromkeys((*piece.targets, *_made(piece, root), *((piece.filled + "/*",) if piece.filled else ())))
+    )
+    for index in range(group[0].instruction + 1, piece.instruction):
+        if index in members:
+            continue
+        if build.instructions[index].name == "WORKDIR":
+            made = layers.workdir_after(build, index)
+            # It makes a folder as the user's, which the COPY would make as its own.
+            if made is None or (made.startswith(root + "/") and any(layers.overlaps(made, path) for path in paths)):
+                return False
+        elif layers.touches(build, index, paths) is not None:
+            return False
+    return True
+
+
+# ---------------------------------------------------------------------------------------------------------- what is shown
+
+
+def _doubt(build: Build, stage: Stage, group: _Group) -> str:
     """Why the image might not be the same, "" where it is shown to be.
 
-    COPY gives folders below its destination the source's mode and owner; so nothing may lie below the root before.
+    COPY gives folders below its destination the source's mode and owner, and replaces links there; so nothing may be before where the
+    assembly has a folder or file below its root. Where COPYs meet each other, a later one may follow a link that an earlier one
+    brought, which need not lead to the same place in another stage.
     """
-    below = root + "/*"
-    names: list[str] = []
-    for piece in group:
-        if piece.folder == piece.destination.rstrip("/"):
-            for source in piece.sources:
-                name = posixpath.basename(source.rstrip("/"))
-                if not _FILE.search(name):
-                    return f"`{source}` may be a folder, whose contents may meet those of another COPY"
-                names.append(posixpath.join(piece.folder, name))
-        else:
-            names.append(piece.destination)
-    for number, name in enumerate(names):
-        for other in names[:number]:
-            if layers.overlaps(name, other):
-                return f"`{name}` and `{other}` lie in each other"
-    chain = build.chain(stage)
-    bottom = chain[-1]
-    if bottom.base.kind != "scratch":
-        folders = bases.folders_of(bottom.base.text, bottom.facts)
-        if folders is None:
-            return f"it is not known what the base image `{bottom.base.text}` holds below `{root}`"
-        top = root.split("/")[1]
-        if top in bases.SYSTEM_FOLDERS or top in folders:
-            return f"the base image may hold something below `{root}`"
-    for one in chain:
-        for index in one.indexes:
-            if one is stage and index >= group[0].instruction:
-                break
-            instruction = build.instructions[index]
-            if instruction.name == "ONBUILD" and one is not stage:
-                return f"the ONBUILD on line {build.syntax.source.line_of(instruction.keyword_span.start)} runs before"
-            if instruction.name == "WORKDIR":
-                path = build.states[index + 1] if index + 1 < len(build.states) else None
-                workdir = path.workdir if path is not None and index < one.last else build.after(one).workdir
-                if workdir is None or (
-                    workdir != root and layers.overlaps(workdir, below) and workdir.startswith(root + "/")
-                ):
-                    return f"`WORKDIR` makes `{workdir or 'a folder that is not known'}` before"
-                continue
-            veto = layers.touches(build, index, (below,))
-            if veto is not None:
-                return veto.why
-    return ""
+    root = group.root
+    wanted: list[str] = []
+    for number, piece in enumerate(group.pieces):
+        own = [*piece.targets, *_made(piece, root)]
+        for path in own:
+            for other in group.pieces[:number]:
+                if other.filled and path.startswith(other.filled + "/"):
+                    line = build.syntax.source.line_of(build.instructions[other.instruction].keyword_span.start)
+                    return f"`{path}` may be a link that line {line} brings"
+        wanted += own
+    wanted = list(dict.fromkeys(wanted))
+    first = group.pieces[0].instruction
+    if not layers.exists(build, stage, root, first):
+        # The first COPY makes the root, and what is missing above it, as its own.
+        opening, copy = group.pieces[0], build.copy(first)
+        if copy is not None and copy.flags.get("chmod", "755").lstrip("0") != "755":
+            return f"`{root}` itself, where it is new, no longer has the mode `{copy.flags['chmod']}`"
+        if len({piece.owner for piece in group.pieces}) > 1 and opening.owner.partition(":")[0] not in ("", "0"):
+            return f"`{root}` itself, where it is new, is no longer `{opening.owner}`'s"
+    for piece in group.pieces:
+        if piece.is_open and piece.folder == piece.filled and piece.instruction not in group.folders:
+            bottom = build.chain(stage)[-1]
+            if bottom.base.kind != "scratch" and bases.may_hold(bottom.base.text, bottom.facts, root):
+                return f"`{root}` may be a folder before, which takes a file under its own name"
+    plain = _plain_folders(build, stage, group, wanted)
+    return layers.occupied(build, stage, tuple(path for path in wanted if path not in plain), first)
 
 
-def _finding(build: Build, stage: Stage, group: list[_Piece], root: str, doubt: str, before: int) -> Finding:
+def _plain_folders(build: Build, stage: Stage, group: _Group, wanted: list[str]) -> set[str]:
+    """Those folders that root's WORKDIR made before with nothing else in it, and that the assembly has with the same mode and owner."""
+    names = {flag.name for piece in group.pieces for flag in build.instructions[piece.instruction].flags}
+    if names & {"chown", "chmod", "link", "parents"}:
+        return set()
+    targets = {target for piece in group.pieces for target in piece.targets}
+    found = set()
+    for index in range(stage.first, group.pieces[0].instruction):
+        if build.instructions[index].name == "WORKDIR" and build.state(index).is_root:
+            made = layers.workdir_after(build, index) or ""
+            if made in wanted and made not in targets and not layers.occupied(build, stage, (made,), index):
+                steps = range(index + 1, group.pieces[0].instruction)
+                if all(layers.touches(build, later, (made,)) is None for later in steps):
+                    found.add(made)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------ what is done
+
+
+def _finding(build: Build, stage: Stage, group: _Group, doubt: str, before: int, place: Context | None) -> Finding:
     source = build.syntax.source
-    first, last = build.instructions[group[0].instruction], build.instructions[group[-1].instruction]
+    pieces, root = group.pieces, group.root
+    first, last = build.instructions[pieces[0].instruction], build.instructions[pieces[-1].instruction]
     span = first.text_span
-    origins = dict.fromkeys(
-        flag.value for piece in group for flag in build.instructions[piece.instruction].flags if flag.name == "from"
-    )
-    named = ", ".join(f"`{origin}`" for origin in origins)
+    named = _listed(_origins(build, group))
     lines = f"lines {source.line_of(first.keyword_span.start)} to {source.line_of(last.keyword_span.start)}"
     message = (
-        f"{len(group)} COPYs from {named} ({lines}) fill `{root}` layer by layer"
+        f"{len(pieces)} COPYs from {named} ({lines}) fill `{root}` layer by layer"
         " -> lay the files out in an assembly stage and copy them at once"
     )
-    saves = Saving(
-        f"{len(group) - 1} layer{'s' if len(group) > 2 else ''}; one layer is cached as a whole, so a change in one source copies all of them again",
-        source="",
-    )
-    name = _fresh(build, stage, group[0].instruction, before)
-    if name is None or _is_counted(build, stage):
-        return Finding(
-            span, message, None, saves, (), "a stage before this one would move stages that are named by number"
-        )
+    saves = _saving(build, group, place)
+    name = _fresh(build, stage, pieces[0].instruction, before)
+    renumbered = _renumbered(build, stage)
+    if name is None or renumbered is None:
+        why = "an ONBUILD names a stage by a number that a stage before this one would move"
+        return Finding(span, message, None, saves, (), why if name is not None else "no name is left for another stage")
+    steps = tuple(piece.instruction for piece in pieces)
     fix = Fix(
         f"copy `{root}` at once from a stage `{name}`",
-        _edits(build, stage, group, root, name),
+        (*_edits(build, stage, group, name), *renumbered),
         not doubt,
-        f"to agree: {doubt}" if doubt else f"nothing lies below `{root}` before, so modes and owners come out the same",
+        f"to agree: {doubt}"
+        if doubt
+        else f"what they bring below `{root}` is new there, so modes and owners come out the same",
         (
-            Assembles(tuple(piece.instruction for piece in group), name, root),
-            Layers(stage.index, 1 - len(group)),
-            *((Changes((root + "/**",), stage.index),) if doubt else ()),
+            Assembles(steps, name, root, group.folders),
+            Layers(stage.index, 1 - len(pieces)),
+            *((Changes((root, root + "/**"), stage.index),) if doubt else ()),
         ),
     )
     return Finding(span, message, fix, saves)
+
+
+def _origins(build: Build, group: _Group) -> list[str]:
+    found = []
+    for piece in group.pieces:
+        reference = next(iter(build.references_of(piece.instruction)), None)
+        if reference is None:
+            continue
+        found.append(f"stage {reference.stage}" if reference.text.isdecimal() else f"`{reference.text}`")
+    return list(dict.fromkeys(found)) + (["the build context"] if len(found) < len(group.pieces) else [])
+
+
+def _is_of_one_origin(build: Build, group: _Group) -> bool:
+    """Whether all change together, or lie in a folder of their own."""
+    return len(_origins(build, group)) == 1 or layers.region(group.root + "/x") != group.root + "/x"
+
+
+def _listed(names: list[str], word: str = "and") -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def _saving(build: Build, group: _Group, place: Context | None) -> Saving:
+    """The layers, counted, and what it costs: whose change copies how much anew. Sizes are those of the context now."""
+    sizes = [_size(build, piece.instruction, place) for piece in group.pieces]
+    known = sum(size for size in sizes if size is not None)
+    origins = _origins(build, group)
+    if None not in sizes:
+        amount = unwanted.amount(known)
+    else:
+        amount = f"{unwanted.amount(known)} of the context, the rest unknown" if known else "how much is unknown"
+    change = f"a change in {_listed(origins, 'or')}" if len(origins) > 1 else f"any change in {origins[0]}"
+    return Saving(f"{len(group.pieces)} layers become 1; {change} then copies all of it again: {amount}", source="")
 
 
 def _fresh(build: Build, stage: Stage, index: int, before: int) -> str | None:
@@ -196,38 +437,89 @@ def _fresh(build: Build, stage: Stage, index: int, before: int) -> str | None:
     return next((name for name in usable[above:] if name not in taken), None)
 
 
-def _is_counted(build: Build, stage: Stage) -> bool:
-    """Whether a reference names this stage, or a later one, by its number."""
-    return any(reference.text.isdigit() and (reference.stage or 0) >= stage.index for reference in build.references)
+def _renumbered(build: Build, stage: Stage) -> list[Edit] | None:
+    """The edits that name by their new numbers the stages that another stage before `stage` moves; None where an ONBUILD names one."""
+    edits: dict[Span, Edit] = {}
+    for reference in build.references:
+        if reference.stage is None or reference.stage < stage.index or not reference.text.lstrip("+").isdecimal():
+            continue
+        if build.instructions[reference.instruction].name == "ONBUILD":
+            return None
+        edits[reference.span] = Edit(reference.span, f"--from={reference.stage + 1}")
+    return list(edits.values())
 
 
-def _edits(build: Build, stage: Stage, group: list[_Piece], root: str, name: str) -> tuple[Edit, ...]:
+def _edits(build: Build, stage: Stage, group: _Group, name: str) -> list[Edit]:
     source = build.syntax.source
     opening = build.instructions[stage.first]
-    lower = opening.keyword.islower()
-    keyword = build.instructions[group[0].instruction].keyword
-    lines = ["from scratch as " + name if lower else "FROM scratch AS " + name]
-    previous = build.instructions[group[0].instruction].span.end
-    for piece in group:
+    platform = [flag.text for flag in opening.flags if flag.name == "platform"]
+    words = ["FROM", *platform, "scratch", "AS", name]
+    if opening.keyword.islower():
+        words[0], words[-2] = "from", "as"
+    lines = [" ".join(words)]
+    needed = {one for piece in group.pieces for one in normal.carried(build, piece.instruction) or ()}
+    lines += [f"{'arg' if opening.keyword.islower() else 'ARG'} {text}" for _, _, text in sorted(needed)]
+    one_owner = len({piece.owner for piece in group.pieces}) == 1
+    dropped = {"link", *(("chown",) if one_owner else ())}
+    runs: list[list[int]] = [[]]
+    members = {piece.instruction for piece in group.pieces}
+    for number, piece in enumerate(group.pieces):
         instruction = build.instructions[piece.instruction]
-        # The comments above the first COPY stay where they are, the others go with their COPY.
-        if instruction.span.start > previous:
-            lines += [
-                line.strip() for line in source.text[previous : instruction.span.start].split("\n") if line.strip()
-            ]
-        lines += rewrite.inner_comments(build, piece.instruction)
-        flags = [flag.text for flag in instruction.flags if flag.name != "chown"]
-        lines.append(" ".join([instruction.keyword, *flags, *piece.sources, piece.destination]))
-        previous = instruction.span.end
+        if number:
+            # The comments above the first COPY stay where they are, the others go with their COPY.
+            before = build.instructions[piece.instruction - 1]
+            follows = piece.instruction - 1 in members
+            start = before.span.end if follows else rewrite.block_start(build, piece.instruction)
+            lines += rewrite.comments_in(source.text[start : instruction.span.start])
+            if not follows:
+                runs.append([])
+        runs[-1].append(piece.instruction)
+        lines += _laid_out(build, piece, dropped, piece.instruction in group.folders)
     top = rewrite.block_start(build, stage.first)
     if not source.text[:top].strip() or re.search(r"\n[ \t]*\r?\n[ \t]*\Z", source.text[:top]):
         # Stages are set apart as the author sets them apart.
         lines.append("")
-    owner = [f"--chown={group[0].owner}"] if group[0].owner else []
-    merged = " ".join([keyword, f"--from={name}", *owner, root, root])
-    start = build.instructions[group[0].instruction].keyword_span.start
-    end = build.instructions[group[-1].instruction].text_span.end
-    return (
+    first, last = build.instructions[runs[0][0]], build.instructions[runs[0][-1]]
+    flags = [flag.text for flag in first.flags if flag.name in dropped]
+    merged = " ".join([first.keyword, f"--from={name}", *flags, group.root, group.root])
+    edits = [
         rewrite.insert_lines(build, top, lines),
-        Edit(Span(start, end), merged),
-    )
+        Edit(Span(first.text_span.start, last.text_span.end), merged),
+    ]
+    for run in runs[1:]:
+        edits += rewrite.drop_instruction(build, run[0], run[-1]).edits
+    return edits
+
+
+def _laid_out(build: Build, piece: _Piece, dropped: set[str], is_folder: bool) -> list[str]:
+    """The lines of a COPY in the assembly stage: the author's own, with absolute destination, known values, and without the flags
+    that go to the other COPY."""
+    instruction = build.instructions[piece.instruction]
+    copy = build.copy(piece.instruction)
+    text = build.syntax.source.text
+    edits: list[Edit] = []
+    end = instruction.keyword_span.end
+    for flag in instruction.flags:
+        if flag.name in dropped:
+            edits.append(Edit(Span(end, flag.span.end), ""))
+        end = flag.span.end
+    if copy is not None and copy.sources is not None:
+        heredocs = {heredoc.word.text for heredoc in instruction.heredocs}
+        edits += [
+            Edit(word.span, value)
+            for word, value in zip(instruction.words, copy.sources)
+            if "$" in word.text and word.text not in heredocs
+        ]
+    destination = piece.destination + ("/" if is_folder else "")
+    if instruction.words[-1].text != destination:
+        edits.append(Edit(instruction.words[-1].span, destination))
+    return _with(text, instruction, edits).replace("\r\n", "\n").split("\n")
+
+
+def _with(text: str, instruction: Instruction, edits: list[Edit]) -> str:
+    pieces = []
+    at = instruction.text_span.start
+    for edit in sorted(edits, key=lambda one: one.span.start):
+        pieces += [text[at : edit.span.start], edit.text]
+        at = max(at, edit.span.end)
+    return "".join([*pieces, text[at : instruction.text_span.end]])
