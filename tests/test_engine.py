@@ -14,6 +14,7 @@ from dfopt.rule import (
     AddsFlag,
     AddsMount,
     AddsWord,
+    Assembles,
     ChangesArgument,
     ChangesBase,
     ChangesConfig,
@@ -268,6 +269,119 @@ def test_a_step_that_goes_and_a_mount_of_a_stage_are_made_as_declared() -> None:
         result = fix(Source(text), [replacing("COPY a /b\nRUN third", f"RUN {new}", *lies)])
         assert result.source.text == text
         assert result.faults
+
+
+# The lines of two files that differ in the COPYs alone; what is declared of it, which is the truth for the first.
+PARTS = """\
+FROM debian AS one
+FROM debian AS two
+FROM --platform=linux/amd64 debian:bookworm-slim
+ARG OUT=/out
+ENV PLACE=/app
+WORKDIR /app
+USER 5
+"""
+ONE, TWO_, NUMBERED = (
+    "COPY --from=one --chown=a:b $OUT/x ./",
+    "COPY --from=two --chown=a:b y $PLACE/lib/",
+    "COPY --from=two --chown=7 z /app",
+)
+COPIES = f"{ONE}\nLABEL a=b\n{TWO_}\n"
+STAGE = """\
+FROM --platform=linux/amd64 scratch AS all
+ARG OUT=/out
+COPY --from=one $OUT/x /app/
+COPY --from=two y /app/lib/
+FROM --platform=linux/amd64 debian:bookworm-slim
+"""
+MERGED = "COPY --from=all --chown=a:b /app /app\nLABEL a=b\n"
+ASSEMBLY = Assembles((7, 9), "all", "/app")
+
+
+def _assembled(copies: str, stage: str, merged: str, *effects: Effect) -> engine.Fixed:
+    """What the engine makes of a fix that puts `stage` before the last stage of PARTS and `merged` in the place of its `copies`."""
+    old = PARTS + copies
+    opening = "FROM --platform=linux/amd64 debian:bookworm-slim\n"
+    return fix(Source(old), [replacing(old, PARTS.replace(opening, stage) + merged, *effects)])
+
+
+def test_an_assembly_that_is_as_declared_is_made() -> None:
+    result = _assembled(COPIES, STAGE, MERGED, ASSEMBLY)
+    assert result.faults == ()
+    assert "AS all" in result.source.text
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("COPY --from=one $OUT/x /app/\nCOPY --from=two y /app/lib/", "COPY --from=two y /app/lib/\nCOPY --from=one $OUT/x /app/"),
+    ("COPY --from=two y /app/lib/\n", ""),
+    ("--from=two y", "--from=one y"),
+    ("two y /app/lib/", "two y /app/lib"),
+    ("two y /app/lib/", "two y ./lib/"),
+    ("two y /app/lib/", "two z /app/lib/"),
+    ("two y", "two --chmod=755 y"),
+    ("two y", "two --chown=7 y"),
+    ("one $OUT/x", "one /out/x"),
+    ("ARG OUT=/out\n", ""),
+    ("ARG OUT=/out\n", "ARG OUT=/other\n"),
+    ("ARG OUT=/out\n", "ARG OUT\n"),
+    ("ARG OUT=/out\n", "ENV OUT=/out\n"),
+    ("ARG OUT=/out\n", "ARG OUT=/out\nWORKDIR /app\n"),
+    ("--platform=linux/amd64 scratch", "scratch"),
+    ("scratch", "debian"),
+    ("AS all", "AS one"),
+    ("--from=all --chown=a:b", "--from=all"),
+    ("--from=all --chown=a:b", "--from=all --chown=a"),
+    ("--from=all --chown=a:b", "--from=all --link --chown=a:b"),
+    ("--chown=a:b /app /app", "--chown=a:b /app /srv"),
+    ("--chown=a:b /app /app", "--chown=a:b /app/lib /app"),
+    ("LABEL a=b\n", ""),
+])  # fmt: skip
+def test_an_assembly_that_lies_is_undone(old: str, new: str) -> None:
+    assert old in STAGE + MERGED
+    result = _assembled(COPIES, STAGE.replace(old, new), MERGED.replace(old, new), ASSEMBLY)
+    assert result.source.text == PARTS + COPIES
+    assert [fault.codes for fault in result.faults] == [("DF999",)]
+
+
+NUMBERS = f"COPY --from=one --chown=1:2 x /app/\n{NUMBERED}\nCOPY w /app/w\n"
+NUMBERED_STAGE = STAGE.split("ARG")[0] + (
+    "COPY --from=one --chown=1:2 x /app/\nCOPY --from=two --chown=7 z /app/\nCOPY w /app/w\n"
+    "FROM --platform=linux/amd64 debian:bookworm-slim\n"
+)
+
+
+@pytest.mark.parametrize(("copies", "stage", "merged", "effect", "good"), [
+    (NUMBERS, NUMBERED_STAGE, "COPY --from=all /app /app\n", Assembles((7, 8, 9), "all", "/app", (8,)), True),
+    # The folder is not declared, or another one is.
+    (NUMBERS, NUMBERED_STAGE, "COPY --from=all /app /app\n", Assembles((7, 8, 9), "all", "/app"), False),
+    (NUMBERS, NUMBERED_STAGE, "COPY --from=all /app /app\n", Assembles((7, 8, 9), "all", "/app", (7,)), False),
+    # One owner for all, or that of one changed.
+    (NUMBERS, NUMBERED_STAGE.replace(" --chown=7", ""), "COPY --from=all --chown=7 /app /app\n", Assembles((7, 8, 9), "all", "/app", (8,)), False),
+    (NUMBERS, NUMBERED_STAGE.replace("--chown=7", "--chown=8"), "COPY --from=all /app /app\n", Assembles((7, 8, 9), "all", "/app", (8,)), False),
+    # Names of users that differ, and a name beside none.
+    (NUMBERS.replace("=7", "=b"), NUMBERED_STAGE.replace("=7", "=b"), "COPY --from=all /app /app\n", Assembles((7, 8, 9), "all", "/app", (8,)), False),
+    # `--link` on some.
+    (NUMBERS.replace("COPY w", "COPY --link w"), NUMBERED_STAGE, "COPY --from=all --link /app /app\n", Assembles((7, 8, 9), "all", "/app", (8,)), False),
+    # One is left behind, or they are out of order, or of another stage.
+    (NUMBERS, NUMBERED_STAGE.replace("COPY w /app/w\n", ""), "COPY --from=all /app /app\n", Assembles((7, 8), "all", "/app", (8,)), False),
+    (NUMBERS, NUMBERED_STAGE, "COPY --from=all /app /app\n", Assembles((8, 7, 9), "all", "/app", (8,)), False),
+    (NUMBERS, NUMBERED_STAGE, "COPY --from=all /app /app\n", Assembles((7, 7, 8, 9), "all", "/app", (8,)), False),
+    # The owner is a variable that changes between.
+    ("COPY --chown=$OUT a /app/a\nENV OUT=5\nCOPY --chown=$OUT b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
+     "COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all --chown=$OUT /app /app\nENV OUT=5\n", Assembles((7, 9), "all", "/app"), False),
+])  # fmt: skip
+def test_owners_and_folders_of_an_assembly_are_as_declared(
+    copies: str, stage: str, merged: str, effect: Effect, good: bool
+) -> None:
+    result = _assembled(copies, stage, merged, effect)
+    assert bool(result.faults) is not good
+    assert ("AS all" in result.source.text) is good
+
+
+def test_a_heredoc_does_not_pass_a_variable_that_it_uses() -> None:
+    text = "FROM debian\nENV A=1\nCOPY <<E /a\n$A\nE\n"
+    result = fix(Source(text), [replacing(text, "FROM debian\nCOPY <<E /a\n$A\nE\nENV A=1\n")])
+    assert result.faults and result.source.text == text
 
 
 def _drop(build: Build, run: int) -> Effect:

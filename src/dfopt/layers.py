@@ -209,7 +209,7 @@ def region(path: str) -> str:
     found = ""
     for part in path.rstrip("/").split("/")[1:]:
         found += "/" + part
-        if found not in _STANDARD_FOLDERS:
+        if found not in STANDARD_FOLDERS:
             break
     return found or "/"
 
@@ -302,7 +302,7 @@ def _occupies(build: Build, stage: Stage, index: int, paths: tuple[str, ...], is
     if any(path.startswith("/usr/local/") for path in paths):
         run = build.run(index)
         for use in run.uses if run is not None else ():
-            if use.manager.family not in _SYSTEM:
+            if use.manager.family not in SYSTEM_FAMILIES:
                 return f"`{use.manager.name} {use.verb}` on line {line} may put programs there"
     veto = touches(build, index, paths)
     if veto is None or _only_makes_above(build, index, paths):
@@ -329,7 +329,7 @@ def _only_makes_above(build: Build, index: int, paths: tuple[str, ...]) -> bool:
             made = path_of(word, state, state.workdir)
             if made is None or set(made) & set("*?[") or any(covers(path, made) for path in paths):
                 return False
-    return not any(True for _ in _compounds(run.script))
+    return not any(True for _ in compounds(run.script))
 
 
 # Folders that are links on many systems: a merged /usr, and the Filesystem Hierarchy Standard's /var/run and /var/lock.

@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import bases, context, layers, normal, rewrite, unwanted
+from dfopt import bases, commuting, context, layers, normal, rewrite, unwanted
 from dfopt.build import Build, Reference, Stage
 from dfopt.context import Context
 from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
@@ -292,8 +292,9 @@ def _passes(build: Build, stage: Stage, piece: _Piece, group: list[_Piece]) -> b
             # It makes a folder as the user's, which the COPY would make as its own.
             if made is None or (made.startswith(root + "/") and any(layers.overlaps(made, path) for path in paths)):
                 return False
-        elif layers.touches(build, index, paths) is not None:
-            return False
+        elif build.instructions[index].name in ("RUN", "COPY", "ADD"):
+            if not commuting.commute(build, index, piece.instruction).free:
+                return False
     return True
 
 
