@@ -605,8 +605,8 @@ def carried(build: Build, index: int) -> tuple[tuple[int, str, str], ...] | None
         return None
     texts = [flag.text for flag in instruction.flags if flag.name not in ("from", "chown")]
     texts += [heredoc.body.text for heredoc in instruction.heredocs if heredoc.expand]
-    if copy.sources is None:
-        texts += instruction.arguments[:-1]
+    sources = instruction.arguments[:-1] if copy.sources is None else ()
+    texts += sources
     texts = [text for text in texts if "$" in text]
     if any(set(_PLAIN_VARIABLE.sub("", text)) & set("$\\`") for text in texts):
         return None
@@ -617,9 +617,10 @@ def carried(build: Build, index: int) -> tuple[tuple[int, str, str], ...] | None
     found = []
     for name in sorted(names):
         if not state.arguments.sets(name) or state.environment.sets(name):
-            if state.lookup(name)[0]:
+            # In a text it is set neither here nor there; a source without a value is not what the author meant.
+            if state.lookup(name)[0] or any(name in source for source in sources):
                 return None
-            continue  # it is set neither here nor there
+            continue
         declarations = [
             (at, key.text if value is None else f"{key.text}={value.text}", value is None)
             for one in build.chain(stage)
