@@ -67,10 +67,16 @@ WITHIN_A_FLOOR = {
     ("verify/show.py", "verify/__init__.py"),
     ("verify/show.py", "verify/compare.py"),
     ("cli.py", "verify/__init__.py"),
+    ("audit/limits.py", "audit/__init__.py"),
+    ("audit/show.py", "audit/__init__.py"),
+    ("cli.py", "audit/__init__.py"),
+    ("cli.py", "audit/limits.py"),
+    ("cli.py", "audit/show.py"),
     ("cli.py", "verify/engines.py"),
     ("cli.py", "verify/show.py"),
     ("__main__.py", "cli.py"),
     ("cli.py", "__init__.py"),
+    ("audit/show.py", "__init__.py"),
 }
 
 # What a check must not pay for: each costs more than reading a file. `typing` is the cheapest of them, 2.5 ms; `dfopt.startup`
@@ -84,6 +90,7 @@ SLOW = {
 # Modules that only run when something is asked for that needs them.
 BESIDE_THE_PATH = {
     "api.py", "images.py", "verify/__init__.py", "verify/compare.py", "verify/engines.py", "verify/show.py", "__main__.py",
+    "audit/__init__.py", "audit/limits.py", "audit/show.py",
     "report/json.py", "report/lsp.py", "report/sarif.py", "report/github.py",
 }  # fmt: skip
 

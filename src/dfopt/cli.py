@@ -297,6 +297,37 @@ def application(act: Callable[[Arguments], int]) -> typer.Typer:
     plan_command.__annotations__["form"] = Literal["text", "json"]
     app.command("plan", help=plan_help)(plan_command)
 
+    @app.command("audit", help="Say what an image wastes: an archive, an OCI layout, or an image of an engine.")
+    def audit_command(
+        image: str = typer.Argument(metavar="IMAGE", help="A file or folder, or the name of an image."),
+        dockerfile: str | None = typer.Option(
+            None, "--dockerfile", metavar="FILE", help="What it was built from, to name its lines."
+        ),
+        limits: str | None = typer.Option(
+            None, "--ci-config", metavar="FILE", help="Limits as dive has them; default: `.dive-ci` where there is one."
+        ),
+        lowest_efficiency: str | None = typer.Option(None, "--lowest-efficiency", metavar="SHARE", help="A limit."),
+        highest_wasted: str | None = typer.Option(None, "--highest-wasted-bytes", metavar="BYTES", help="A limit."),
+        highest_user_wasted: str | None = typer.Option(
+            None, "--highest-user-wasted-percent", metavar="SHARE", help="A limit."
+        ),
+        max_size: str | None = typer.Option(None, "--max-size", metavar="BYTES", help="A limit of the image's size."),
+        name: str = typer.Option("", "--name", metavar="NAME", help="Which of several images in an archive."),
+        platform: str = typer.Option("", "--platform", metavar="OS/ARCH", help="Which of several platforms."),
+        engine: str = typer.Option("", "--engine", metavar="ENGINE", help="The engine that has the image."),
+        form: str = typer.Option("text", "--format", "-f", metavar="FORMAT", help="text, json, sarif or html."),
+        output: str | None = typer.Option(
+            None, "--output", "-o", metavar="FILE", help="Write the report to this file."
+        ),
+    ) -> None:
+        given = {
+            "lowest_efficiency": lowest_efficiency,
+            "highest_wasted": highest_wasted,
+            "highest_user_wasted": highest_user_wasted,
+            "max_size": max_size,
+        }
+        raise typer.Exit(audit(image, dockerfile, limits, given, name, platform, engine, form, output))
+
     @app.command("rules", help="List the rules.")
     def rules_command() -> None:
         raise typer.Exit(list_rules())
@@ -716,6 +747,73 @@ def plan(paths: Sequence[str], form: str, root: str | None, config: str | None, 
     if not found and code == CLEAN:
         _say("dfopt: no Dockerfile found -> name the file itself if it has another name\n")
     return code
+
+
+def audit(
+    image: str,
+    dockerfile: str | None,
+    config: str | None,
+    given: dict[str, str | None],
+    name: str,
+    platform: str,
+    engine: str,
+    form: str,
+    output: str | None,
+) -> int:
+    """Say what an image wastes; 1 where it is beyond a limit, 2 for wrong use or what is no image."""
+    import tempfile
+
+    from dfopt import audit as auditing
+    from dfopt import files, images
+    from dfopt.audit import limits as limiting
+    from dfopt.audit import show
+    from dfopt.source import Source
+    from dfopt.verify import engines
+
+    try:
+        forms = ("text", "json", "sarif", "html")
+        if form not in forms:
+            raise ValueError(f"--format: `{form}` -> one of {', '.join(forms)}")
+        config = config or next((path for path in (".dive-ci", ".dive-ci.yaml") if os.path.isfile(path)), None)
+        limits = limiting.read(config) if config is not None else limiting.Limits()
+        for key, value in given.items():
+            if value is not None:
+                limits = limiting.with_limit(limits, key, value)
+        source = Source.from_bytes(files.read(dockerfile), dockerfile) if dockerfile is not None else None
+        if os.path.exists(image):
+            found = images.read(image, name, platform)
+        else:
+            with tempfile.TemporaryDirectory(prefix="dfopt-") as folder, engines.at_work(engine) as at_work:
+                archive = os.path.join(folder, "image.tar")
+                at_work.save(image, archive, lambda line: None)
+                found = images.read(archive, name, platform)
+        found = found._replace(name=name or (os.path.basename(image.rstrip("/")) if os.path.exists(image) else image))
+    except engines.NoEngine as error:
+        _say(f"dfopt: there is no file `{image}`, and {error}\n")
+        return WRONG_USE
+    except (ValueError, engines.BuildFailed, images.UnreadableImage) as error:
+        _say(f"dfopt: {error}\n")
+        return WRONG_USE
+    except OSError as error:
+        _say(f"dfopt: {error.filename or image}: {_reason(error)}\n")
+        return WRONG_USE
+    result = auditing.audit(found, source)
+    beyond = limiting.broken(result, limits)
+    report = {
+        "text": lambda: show.text(result, beyond),
+        "json": lambda: show.data(result, beyond),
+        "sarif": lambda: show.sarif(result, beyond, dockerfile or ""),
+        "html": lambda: show.page(result, beyond),
+    }[form]()
+    if output is None:
+        _write(sys.stdout, report)
+    else:
+        try:
+            files.create(output, report.encode("utf-8", "replace"))
+        except OSError as error:
+            _say(f"dfopt: {output}: {_reason(error)}\n")
+            return WRONG_USE
+    return FINDINGS if beyond else CLEAN
 
 
 def list_rules() -> int:
