@@ -141,7 +141,7 @@ def _files(build: Build, facts: "_Facts", first: int, writing: Access, using: Ac
 
 
 def _below(path: str, folder: str) -> bool:
-    return path.startswith(folder.rstrip("/") + "/") and path != folder + "/**"
+    return path.startswith(folder.rstrip("/") + "/")
 
 
 # How a COPY --link makes the folders above what it copies: they replace those that are there.
@@ -205,7 +205,7 @@ class _Ground:
     def holds_links(self, folder: str) -> bool:
         """Whether a link that is known, or may be one, lies below a folder."""
         below = folder.rstrip("/") + "/"
-        return any(other.startswith(below) for other in (*self.links, *self.doubtful))
+        return any(f"{other}/".startswith(below) for other in (*self.links, *self.doubtful, *self.trees))
 
 
 _MOST_LINKS = 16
@@ -222,7 +222,7 @@ def _facts(build: Build, stage: Stage) -> _Facts:
     standing: dict[str, list[tuple[int, int]]] = {}
     accesses: dict[int, Access] = {}
     for index in stage.indexes:
-        found = accesses[index] = _resolved(_read(build, index), ground)
+        found = accesses[index] = _resolved(_read(build, index), ground, _follows(build, index))
         _close(build, found, ground, standing, index)
         _leave(build, index, found, ground)
     for folder, start in ground.open.items():
@@ -230,8 +230,9 @@ def _facts(build: Build, stage: Stage) -> _Facts:
     return _Facts(accesses, standing, ground)
 
 
-def _resolved(found: Access, ground: _Ground) -> Access:
-    """An access with the links followed that earlier steps made."""
+def _resolved(found: Access, ground: _Ground, through: bool) -> Access:
+    """An access with the links followed that earlier steps made; `through` is whether it follows those too that it meets below the folders
+    that it writes to: a COPY does not, it fails or replaces them (tried)."""
     reads, writes, makes = found.reads, found.writes, found.makes
     if not (ground.links or ground.doubtful or ground.trees):
         return found
@@ -243,13 +244,26 @@ def _resolved(found: Access, ground: _Ground) -> Access:
         all_of: dict[str, None] = {}
         for path in paths:
             followed = ground.leads(path)
-            if followed is None:
+            if followed is None or (through and path.endswith("/**") and ground.holds_links(path[:-3])):
                 why = f"earlier steps may have left a link at `{path.removesuffix('/**')}` or above"
                 return found._replace(reads=None, writes=None, makes=(), why=found.why or why)
             all_of.update(dict.fromkeys(followed))
         led.append(tuple(all_of))
     beyond = [path for path in led[2] or () if path not in dict(makes)]
     return found._replace(reads=led[0], writes=None if led[1] is None else (*led[1], *beyond))
+
+
+def _follows(build: Build, index: int) -> bool:
+    """Whether an instruction follows links below the folders that it writes to: an archive's members and some commands do."""
+    instruction, run = build.instructions[index], build.run(index)
+    if instruction.name == "ADD":
+        return True
+    return run is not None and any(
+        posixpath.basename(command.name or "") in _FOLLOWING for command in run.commands if command.use is None
+    )
+
+
+_FOLLOWING = frozenset("tar unzip cpio git patch cp install find sed tee".split())
 
 
 def _close(
@@ -405,9 +419,11 @@ def _workdir(build: Build, index: int) -> Access:
     place, user = layers.workdir_after(build, index), build.state(index).user
     if place is None:
         return _unknown("it is not known which folder it makes", used, sets)
-    manner = (
-        f"COPY {user}" if user is not None and not build.state(index).is_root else "COPY 0:0" if user else "WORKDIR ?"
-    )
+    if user is None:
+        manner = f"COPY {instruction.start_line} does"
+    else:
+        # Without a USER nobody is named, and a folder in one with a set group ID takes over the group.
+        manner = f"COPY {_owner(user)}" if (_settings_of(build, index).user or index) < index else "COPY root"
     reads = () if user is None or user.partition(":")[0].isdecimal() or build.state(index).is_root else _USERS
     folders = [place, *_above(place)] if place != "/" else []
     return Access(reads, (), (), used, sets, "", tuple((folder, manner) for folder in folders))
@@ -445,30 +461,71 @@ def _copy(build: Build, index: int) -> Access:
         if not owner:
             return _unknown("it is not known to whom it gives the files", used, context=context)
     reads = () if re.fullmatch(r"[0-9:]*", owner) else _USERS
-    if owner in ("", "0", "0:0", "root", "root:root"):
-        owner = "0:0"
     parents = "parents" in flags
     linked = flags.get("link", "false").lower() not in ("false", "0", "f")
-    manner = f"link {owner}" if linked else f"COPY {owner}"
+    # The mode of --chmod goes to the folders that are made as well (tried: docker 28.5, `tests/real_lists.py`).
+    mode = f" with mode {flags['chmod']}" if "chmod" in flags else ""
+    manner = f"{'link' if linked else 'COPY'} {_owner(owner) or 'root'}{mode}"
     writes: dict[str, None] = {}
-    makes: dict[str, str] = {}
+    makes: dict[str, None] = {}
     destination = copy.destination.rstrip("/") or "/"
+    is_folder = copy.destination.endswith("/")
     for one in laid:
-        if not parents and _surely_file(build, index, one):
+        if not parents and (is_folder or len(copy.sources) == 1) and _surely_file(build, index, one):
             writes[one.path] = None
-            makes.update({folder: manner for folder in _above(one.path) if folder not in makes})
+            makes.update(dict.fromkeys(_above(one.path)))
             continue
-        # A folder's contents come to lie in the destination, which keeps its own mode and owner only where it is there.
-        if copy.destination.endswith("/") or len(copy.sources) > 1:
+        # A folder's contents come to lie in the destination, which keeps its own mode and owner.
+        holds = is_folder or posixpath.basename(one.source) in ("", ".", "..")
+        if destination == "/" or (holds and one.kind != "archive"):
             writes[f"{destination.rstrip('/')}/**"] = None
-            if destination != "/":
-                makes[destination] = (
-                    f"{manner.partition(' ')[0]} `{instruction.arguments[0]}` on line {instruction.start_line} is"
-                )
+            makes.update({} if destination == "/" else {destination: None})
         else:
             writes.update(dict.fromkeys(_tree(destination)))
-        makes.update({folder: manner for folder in _above(destination) if folder not in makes})
-    return Access(reads, tuple(writes), context, used, _NOTHING, "", tuple(makes.items()))
+        makes.update(dict.fromkeys(_above(destination)))
+    for path in writes:
+        makes.pop(path, None)
+    return Access(reads, tuple(writes), context, used, _NOTHING, "", tuple((folder, manner) for folder in makes))
+
+
+def _owner(text: str) -> str:
+    """An owner, spelled in one way."""
+    user, _, group = text.partition(":")
+    user, group = (
+        "0" if one == "root" else one for one in (user, group or (user if user.isdecimal() or user == "root" else ""))
+    )
+    return f"{user}:{group}" if text else ""
+
+
+class _Settings(NamedTuple):
+    """What the steps of a stage and of those below it set: where the first USER stands (None: nowhere), and the folders that are put into
+    PATH, each with the instruction that does it (None: not known)."""
+
+    user: int | None
+    searched: tuple[tuple[int, str | None], ...]
+
+
+@once
+def _settings(build: Build, stage: Stage) -> _Settings:
+    user: int | None = None
+    searched: list[tuple[int, str | None]] = []
+    for one in reversed(build.chain(stage)):
+        for index in one.indexes:
+            instruction = build.instructions[index]
+            if instruction.name == "USER" and user is None:
+                user = index
+            for key, word in instruction.pairs if instruction.name in ("ENV", "ARG") else ():
+                if key.text == "PATH" and word is not None:
+                    pieces = word.text.strip("\"'").split(":")
+                    places = [build.expand(piece, index) for piece in pieces if piece not in ("$PATH", "${PATH}")]
+                    searched += [(index, place) for place in places]
+    return _Settings(user, tuple(searched))
+
+
+def _settings_of(build: Build, index: int) -> _Settings:
+    stage = build.stage(index)
+    assert stage is not None, "an instruction of a stage"
+    return _settings(build, stage)
 
 
 def _surely_file(build: Build, index: int, laid: Laid) -> bool:
@@ -569,6 +626,11 @@ def _run(build: Build, index: int) -> Access:
     if reach.why:
         return _unknown(reach.why, frozenset(reach.state | {"*"}), shared, context)
     writes = tuple(reach.writes)
+    for _, options in build.mounts(index):
+        # A folder that is not there is made for the mount, and stays.
+        place = build.absolute(build.expand(options.get("target", ""), index), index)
+        for path in (place.rstrip("/"), *_above(place)) if place and place != "/" else ():
+            reach.makes[path] = f"mount on line {instruction.start_line} does"
     makes = tuple((path, manner) for path, manner in reach.makes.items() if path not in reach.writes)
     return Access(tuple(reach.reads), writes, context, frozenset(reach.state), shared, "", makes)
 
@@ -595,23 +657,12 @@ def _mounts(build: Build, index: int) -> tuple[tuple[str, ...] | None, frozenset
 
 def _programs(build: Build, index: int, reach: _Reach) -> None:
     """Adds the folders that programs are looked for in, by what the file does to PATH."""
-    stage = build.stage(index)
-    assert stage is not None, "a RUN of a stage"
-    known, value = build.state(index).lookup("PATH")
-    places: list[str | None] = []
-    if known and value is not None:
-        places += value.split(":")
+    value = build.state(index).lookup("PATH")[1]
+    places: Iterable[str | None]
+    if value is not None:
+        places = value.split(":")
     else:
-        for one in build.chain(stage):
-            for other in one.indexes:
-                if one is stage and other >= index:
-                    break
-                for key, word in (
-                    build.instructions[other].pairs if build.instructions[other].name in ("ENV", "ARG") else ()
-                ):
-                    if key.text == "PATH" and word is not None:
-                        pieces = word.text.strip("\"'").split(":")
-                        places += [build.expand(piece, other) for piece in pieces if piece not in ("$PATH", "${PATH}")]
+        places = [place for other, place in _settings_of(build, index).searched if other < index]
     for place in places:
         if place is None or not place.startswith("/"):
             reach.why = "it is not known where its programs lie (PATH)"
@@ -714,7 +765,7 @@ def _makes(label: str, arguments: tuple[Word, ...], run: Run, state: State, fold
     if not plain or state.user is None or any(command.name == "umask" for command in run.commands):
         _named(label, arguments, (), state, folder, reach)
         return
-    manner = f"mkdir {'0:0' if state.is_root else state.user}"
+    manner = "COPY root" if state.is_root else f"mkdir {state.user}"
     for _, path in layers.named([word for word in arguments if not word.text.startswith("-")], (), state, folder):
         if path is None:
             reach.why = reach.why or f"it is not known what `{label}` names"
