@@ -11,7 +11,18 @@ import pytest
 
 from dfopt import images
 from dfopt.images import any_of, flat_configuration, matcher, read_layer, stack
-from dfopt.rule import Adds, Changes, ChangesBase, ChangesConfig, Effect, Keeps, Layers, PackagesRemoved, Removes
+from dfopt.rule import (
+    Adds,
+    Changes,
+    ChangesBase,
+    ChangesConfig,
+    Effect,
+    Keeps,
+    Layers,
+    PackagesRemoved,
+    Removes,
+    SplitsStage,
+)
 from dfopt.verify.compare import Difference, Image, compare, file_differences, view
 
 
@@ -178,6 +189,20 @@ def test_another_base_may_differ_in_all_that_it_need_not_keep() -> None:
     assert compare(before, after, [base, Keeps(("/etc/**",), 0)]).uncovered
     assert compare(before, after, [base]).uncovered
     assert compare(before, after, [Keeps(("/app/**",), 0)]).uncovered
+
+
+def test_a_split_covers_what_it_need_not_keep_and_the_old_base_images_variables() -> None:
+    split = SplitsStage(0, "build", "debian:12", (), (("Env.MODE", None, None),))
+    old = {"Env.PATH": "/go/bin:/bin", "Env.GOLANG_VERSION": "1.24", "Env.MODE": "a", "User": "app"}
+    before = image(BASE)._replace(configuration=old)
+    good = image(changed(name=None))._replace(configuration={"Env.PATH": "/bin", "User": "app"})
+    kept = Keeps(("/app/**",), 0)
+    assert compare(before, good, [split, kept]).uncovered == ()
+    assert compare(before, good, [split]).uncovered
+    assert compare(before, good, [split, Keeps(("/etc/**",), 0)]).uncovered
+    for wrong in ({"User": "root"}, {"Env.NEW": "1"}, {"Env.MODE": "b"}, {"Env.GOLANG_VERSION": "1.25"}):
+        after = good._replace(configuration={**good.configuration, **wrong})
+        assert compare(before, after, [split, kept]).uncovered, wrong
 
 
 # ------------------------------------------------------------------------------------------------------- layers

@@ -37,6 +37,16 @@ What the language says (the fields of `Proposal` say the details):
 - `starts` names programs that the runtime image brings (`java`, `node`, `python`): a command may start with them.
 - `notes` are caveats that the person must read before agreeing.
 
+The rule that applies plans reports a stage only where its own tables say that a tool chain is shipped (`rules/toolchain_shipped.py`: `_MANAGERS`,
+`_IMAGES`, `_PACKAGES`, `_ADVICE`, and the triggers of its page): a language that it does not report needs its entries there. `dfopt plan` asks
+`propose` of every last stage.
+
+What the spine does with a proposal, so that no module does it again: it refuses stages that are not the last, stand on another stage, have
+ONBUILD or start nothing; finds the program of ENTRYPOINT, CMD and HEALTHCHECK (through `tini`, `exec`, `sh -c`) among outputs, copied files, packages
+and `starts`; carries COPYs, their owners and what `chown -R` gave; makes users and folders again; repeats ENV, WORKDIR, USER, SHELL and the
+ARGs that they read; adds ENV PATH where the program lies in a folder that only the old image had in it; and names the builder. The engine then
+compares the configuration of the two images key by key (`normal.configuration`), so that a mistake of a module is a fault that is undone.
+
 Never guess: a wrong image is worse than a question. Superfluous files are only size; a missing one breaks the program.
 The spine refuses or asks where the command's program is not among what is carried, so an output that you forget is never silent.
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dfopt import context, images, manifests
 from dfopt.build import Build
 from dfopt.engine import Applied, Fixed
-from dfopt.rule import Effect, Given, Layers
+from dfopt.rule import Effect, Given, Layers, SplitsStage
 from dfopt.source import Edit, Source, apply_edits
 from dfopt.syntax import parse
 from dfopt.verify import compare, engines
@@ -210,7 +210,8 @@ def declared(fixed: Fixed, build: Build, target: int) -> tuple[tuple[Applied, Ef
     found: list[tuple[Applied, Effect]] = []
     for _, group in itertools.groupby(fixed.applied, lambda one: one.round):
         filled = []
-        for applied in group:
+        group_of = tuple(group)
+        for applied in group_of:
             found += [
                 (applied, one) for one in applied.effects if isinstance(one, compare.EFFECTS) and one.stage in chain
             ]
@@ -218,6 +219,15 @@ def declared(fixed: Fixed, build: Build, target: int) -> tuple[tuple[Applied, Ef
                 filled += [one.stage for one in applied.effects if isinstance(one, Layers)]
         for stage in sorted(filled, reverse=True):
             chain = {one + (one >= stage) for one in chain}
+        splits = [
+            one.stage
+            for applied in group_of
+            for one in applied.effects
+            if isinstance(one, SplitsStage) and one.stage in chain
+        ]
+        if splits:
+            # From here on the image is the runtime stage's, which stands on nothing of the file.
+            chain = {splits[0] + 1}
     return tuple(found)
 
 

@@ -8,7 +8,18 @@ from typing import NamedTuple
 
 from dfopt import images
 from dfopt.images import ACCOUNTS, Entry, FileSystem, any_of, matcher
-from dfopt.rule import Adds, Changes, ChangesBase, ChangesConfig, Effect, Keeps, Layers, PackagesRemoved, Removes
+from dfopt.rule import (
+    Adds,
+    Changes,
+    ChangesBase,
+    ChangesConfig,
+    Effect,
+    Keeps,
+    Layers,
+    PackagesRemoved,
+    Removes,
+    SplitsStage,
+)
 
 
 class Image(NamedTuple):
@@ -60,7 +71,7 @@ class Result(NamedTuple):
 
 
 # The effects that speak of images.
-EFFECTS = (Removes, Adds, Changes, ChangesConfig, ChangesBase, Keeps, PackagesRemoved, Layers)
+EFFECTS = (Removes, Adds, Changes, ChangesConfig, ChangesBase, SplitsStage, Keeps, PackagesRemoved, Layers)
 
 # Paths whose content differs between two builds of one Dockerfile, read back from real builds: logs with times, the cache
 # of ldconfig (inode numbers and times), byte code (time of the source in its head), V8's of yarn (times too).
@@ -124,7 +135,8 @@ def compare(before: Image, after: Image, effects: Iterable[Effect]) -> Result:
     keeps = [matcher(pattern) for one in effects if isinstance(one, Keeps) for pattern in one.paths]
     # Without a list of what it keeps, a change of the base covers nothing.
     kinds = [type(one) for one in effects]
-    base = kinds.index(ChangesBase) if keeps and ChangesBase in kinds else None
+    based = next((number for number, kind in enumerate(kinds) if kind in (ChangesBase, SplitsStage)), None)
+    base = based if keeps else None
     packages = kinds.index(PackagesRemoved) if PackagesRemoved in kinds else None
     gone = _vanished(before, after) if packages is not None else frozenset()
     used: set[tuple[str, str]] = set()
@@ -155,6 +167,9 @@ def compare(before: Image, after: Image, effects: Iterable[Effect]) -> Result:
             if isinstance(one, ChangesConfig)
             and (one.key, one.old, one.new) == (difference.path, difference.before, difference.after)
         ]
+        fitting += [
+            number for number, one in enumerate(effects) if isinstance(one, SplitsStage) and _is_split(one, difference)
+        ]
         if fitting:
             shares[fitting[0]].append(difference)
             used.add(("ChangesConfig", difference.path))
@@ -173,6 +188,14 @@ def compare(before: Image, after: Image, effects: Iterable[Effect]) -> Result:
         idle.append("PackagesRemoved")
     covered = sum(len(share) for share in shares)
     return Result(tuple(uncovered), tuple(dict.fromkeys(idle)), covered, tuple(noise), tuple(map(tuple, shares)))
+
+
+def _is_split(effect: SplitsStage, difference: Difference) -> bool:
+    """Whether a key changes as a split declares it, or is a variable of the old base image, which nobody knows better than the image."""
+    declared = {key: new for key, _, new in effect.changed}
+    if difference.path in declared:
+        return difference.path == "Env.PATH" or declared[difference.path] == difference.after
+    return difference.path == "Env.PATH" or (difference.path.startswith("Env.") and difference.after is None)
 
 
 def _fits(effect: type, kind: str) -> bool:
