@@ -512,8 +512,10 @@ def test_a_base_changes_as_declared(old: str, new: str, effects: list[Effect], g
     assert bool(result.applied) is good and bool(result.faults) is not good
 
 
-NAIVE = 'FROM golang:1.24\nWORKDIR /src\nENV A=1\nUSER app\nCOPY a /src/a\nRUN go build\nEXPOSE 80\nCMD ["/src/a"]\n'
-SPLIT = NAIVE.replace("golang:1.24", "golang:1.24 AS build").replace(
+ONE_STAGE = (
+    'FROM golang:1.24\nWORKDIR /src\nENV A=1\nUSER app\nCOPY a /src/a\nRUN go build\nEXPOSE 80\nCMD ["/src/a"]\n'
+)
+TWO_STAGES = ONE_STAGE.replace("golang:1.24", "golang:1.24 AS build").replace(
     "EXPOSE", "FROM debian:12\nRUN useradd app\nWORKDIR /src\nENV A=1\nUSER app\nCOPY --from=build /src/a /src/\nEXPOSE"
 )
 LINES: tuple[Repeated | SetUp | Copied, ...] = (
@@ -526,35 +528,35 @@ SPLITS = SplitsStage(0, "build", "debian:12", LINES, (("Env.GOPATH", "/go", None
 @pytest.mark.parametrize(
     ("after", "effect", "good"),
     [
-        (SPLIT, SPLITS, True),
+        (TWO_STAGES, SPLITS, True),
         # A name, an image, a command, a path, an owner and a place that were not declared.
-        (SPLIT, SPLITS._replace(builder="builder"), False),
-        (SPLIT, SPLITS._replace(image="debian:11"), False),
-        (SPLIT.replace("useradd app", "useradd other"), SPLITS, False),
-        (SPLIT.replace("/src/a /src/\n", "/src/b /src/\n"), SPLITS, False),
-        (SPLIT.replace("--from=build", "--from=build --chown=app"), SPLITS, False),
-        (SPLIT.replace("--from=build", "--from=golang"), SPLITS, False),
-        (SPLIT.replace("FROM debian:12\nRUN useradd app\nWORKDIR /src", "FROM debian:12\nWORKDIR /src\nRUN useradd app"), SPLITS, False),
+        (TWO_STAGES, SPLITS._replace(builder="builder"), False),
+        (TWO_STAGES, SPLITS._replace(image="debian:11"), False),
+        (TWO_STAGES.replace("useradd app", "useradd other"), SPLITS, False),
+        (TWO_STAGES.replace("/src/a /src/\n", "/src/b /src/\n"), SPLITS, False),
+        (TWO_STAGES.replace("--from=build", "--from=build --chown=app"), SPLITS, False),
+        (TWO_STAGES.replace("--from=build", "--from=golang"), SPLITS, False),
+        (TWO_STAGES.replace("FROM debian:12\nRUN useradd app\nWORKDIR /src", "FROM debian:12\nWORKDIR /src\nRUN useradd app"), SPLITS, False),
         # What the author wrote: a step of the builder, a value, an instruction that is gone or stays behind.
-        (SPLIT.replace("RUN go build", "RUN go build ./..."), SPLITS, False),
-        (SPLIT.replace("ENV A=1\nUSER app\nCOPY a", "USER app\nCOPY a"), SPLITS, False),
-        (SPLIT.replace("EXPOSE 80", "EXPOSE 81"), SPLITS, False),
-        (SPLIT.replace("RUN go build\n", "RUN go build\nEXPOSE 80\n"), SPLITS, False),
+        (TWO_STAGES.replace("RUN go build", "RUN go build ./..."), SPLITS, False),
+        (TWO_STAGES.replace("ENV A=1\nUSER app\nCOPY a", "USER app\nCOPY a"), SPLITS, False),
+        (TWO_STAGES.replace("EXPOSE 80", "EXPOSE 81"), SPLITS, False),
+        (TWO_STAGES.replace("RUN go build\n", "RUN go build\nEXPOSE 80\n"), SPLITS, False),
         # Declared, but not the configuration that the image had.
-        (SPLIT.replace("WORKDIR /src\nENV A=1\nUSER app\nCOPY --from", "WORKDIR /src\nUSER app\nCOPY --from"),
+        (TWO_STAGES.replace("WORKDIR /src\nENV A=1\nUSER app\nCOPY --from", "WORKDIR /src\nUSER app\nCOPY --from"),
          SPLITS._replace(lines=tuple(one for one in LINES if one != Repeated(2, False))), False),
-        (SPLIT.replace("USER app\nCOPY --from", "COPY --from"), SPLITS._replace(lines=tuple(one for one in LINES if one != Repeated(3, False))), False),
-        (SPLIT.replace("EXPOSE 80\n", ""), SPLITS._replace(lines=tuple(one for one in LINES if one != Repeated(6, True))), False),
-        (SPLIT, SPLITS._replace(changed=()), False),
-        (SPLIT.replace("ENV A=1\nUSER app\nCOPY --from", "USER app\nCOPY --from"),
+        (TWO_STAGES.replace("USER app\nCOPY --from", "COPY --from"), SPLITS._replace(lines=tuple(one for one in LINES if one != Repeated(3, False))), False),
+        (TWO_STAGES.replace("EXPOSE 80\n", ""), SPLITS._replace(lines=tuple(one for one in LINES if one != Repeated(6, True))), False),
+        (TWO_STAGES, SPLITS._replace(changed=()), False),
+        (TWO_STAGES.replace("ENV A=1\nUSER app\nCOPY --from", "USER app\nCOPY --from"),
          SPLITS._replace(lines=tuple(one for one in LINES if one != Repeated(2, False)), changed=(*SPLITS.changed, ("Env.A", None, None))), True),
         # What a step of the builder sees does not move.
-        (SPLIT.replace("WORKDIR /src\nENV A=1\nUSER app\nCOPY a", "WORKDIR /src\nUSER app\nCOPY a"),
+        (TWO_STAGES.replace("WORKDIR /src\nENV A=1\nUSER app\nCOPY a", "WORKDIR /src\nUSER app\nCOPY a"),
          SPLITS._replace(lines=tuple(Repeated(2, True) if one == Repeated(2, False) else one for one in LINES)), False),
     ],
 )  # fmt: skip
 def test_a_stage_is_split_as_declared(after: str, effect: SplitsStage, good: bool) -> None:
-    result = fix(Source(NAIVE), [replacing(NAIVE, after, effect)])
+    result = fix(Source(ONE_STAGE), [replacing(ONE_STAGE, after, effect)])
     assert bool(result.applied) is good and bool(result.faults) is not good
 
 
