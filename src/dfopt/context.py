@@ -422,6 +422,12 @@ def _component(part: str) -> re.Pattern[str] | None:
         return None
 
 
+def name_matches(part: str, name: str) -> bool:
+    """Whether one name matches one part of a source of COPY with wildcards. Source: Go's filepath.Match."""
+    wanted = _component(part)
+    return wanted is not None and wanted.fullmatch(name) is not None
+
+
 _WILD = {"*": "[^/]*", "?": "[^/]", **{character: "\\" + character for character in ".+()|{}$^"}}
 
 
