@@ -21,6 +21,7 @@ FLOORS = {name: int(floor) for floor, name, _ in MAP}
 # Imports between modules of one floor, each wanted: (who, whom).
 WITHIN_A_FLOOR = {
     ("source.py", "startup.py"),
+    ("store.py", "startup.py"),
     ("syntax.py", "words.py"),
     ("families.py", "bases.py"),
     ("packages.py", "shell.py"),
@@ -45,6 +46,8 @@ WITHIN_A_FLOOR = {
     ("binding.py", "rewrite.py"),
     ("binding.py", "rule.py"),
     ("archives.py", "layers.py"),
+    ("costs.py", "context.py"),
+    ("costs.py", "layers.py"),
     ("caches.py", "layers.py"),
     ("caches.py", "rewrite.py"),
     ("caches.py", "rule.py"),

@@ -119,7 +119,9 @@ def _of_run(build: Build, index: int) -> Figure:
             if figure is not None:
                 found.setdefault(figure.origin, figure)
             continue
-        if command.name and (command.name not in _SMALL or any(w.text in ("-R", "--recursive") for w in command.simple.words)):
+        if command.name and (
+            command.name not in _SMALL or any(w.text in ("-R", "--recursive") for w in command.simple.words)
+        ):
             unknown = True
     if not found:
         return UNKNOWN if unknown or not run.commands else _row("small step")
@@ -295,7 +297,8 @@ def _objects(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 _NAME = pattern(
-    r"\[(?:(?P<platform>\S+/\S*[a-z]\S*) )?(?:(?P<stage>[A-Za-z]\S*) +)? *(?P<number>\d+)/(?P<total>\d+)\] (?P<text>.+)", re.DOTALL
+    r"\[(?:(?P<platform>\S+/\S*[a-z]\S*) )?(?:(?P<stage>[A-Za-z]\S*) +)? *(?P<number>\d+)/(?P<total>\d+)\] (?P<text>.+)",
+    re.DOTALL,
 )
 
 
@@ -332,7 +335,11 @@ def _instant(text: object) -> float | None:
     """A time of Go (RFC 3339 with up to nine digits of a second) in seconds."""
     import datetime
 
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", text) if isinstance(text, str) else None
+    match = (
+        re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
+        if isinstance(text, str)
+        else None
+    )
     if match is None:
         return None
     try:
@@ -404,7 +411,8 @@ def record(dockerfile: str, steps: Iterable[Measured], date: str) -> bool:
             times, _ = kept.get((step.stage, step.text), ((), ""))
             kept[step.stage, step.text] = ((*times, step.seconds)[-_TIMES:], date)
     rows = [
-        {"stage": stage, "text": text, "times": list(times), "date": day} for (stage, text), (times, day) in kept.items()
+        {"stage": stage, "text": text, "times": list(times), "date": day}
+        for (stage, text), (times, day) in kept.items()
     ]
     written = store.write(_record_name(dockerfile), {"version": 1, "steps": rows})
     if written:

@@ -52,9 +52,9 @@ def of(folder: str) -> History:
         return _none(log)
     shallow = "shallow clone" if _shallow(_common(top) or "") else ""
     commits = [_below(touched, prefix) for _, touched in log.commits]
-    number = len(commits)
+    number = len(commits) + log.complete  # with the first one, which counts as no change
     counted = f"{number} commit{'' if number == 1 else 's'}"
-    if number < ENOUGH:
+    if len(commits) < ENOUGH:
         return _none(f"{shallow or 'git history'} of {counted}")
     if not any(commits):
         return _none(f"none of {counted} touches the build context")
@@ -63,7 +63,11 @@ def of(folder: str) -> History:
     span = f" in {_spoken(days)}" if days >= 1 else ""
     cut = " at most are read" if number >= COMMITS else ""
     return History(
-        tuple(commits), days, _below(log.seen, prefix), log.complete, f"{shallow or 'git history'}, {counted}{span}{cut}"
+        tuple(commits),
+        days,
+        _below(log.seen, prefix),
+        log.complete,
+        f"{shallow or 'git history'}, {counted}{span}{cut}",
     )
 
 
@@ -226,7 +230,9 @@ def _words(top: str) -> list[str]:
 def _environment() -> dict[str, str]:
     """The environment without what hooks of git set; where configuration lies is kept, since it names the repositories to trust."""
     found = {
-        name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith("GIT_CONFIG")
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name.startswith("GIT_CONFIG")
     }
     found.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0", GIT_TERMINAL_PROMPT="0", GIT_NO_LAZY_FETCH="1", GIT_PAGER="cat")
     return found
@@ -241,7 +247,12 @@ def _asked(top: str) -> tuple[bytes, bool] | str:
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
-                _words(top), cwd=top, env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+                _words(top),
+                cwd=top,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
             )
         except OSError:
             return "`git` cannot be run"

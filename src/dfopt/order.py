@@ -9,6 +9,7 @@ steps that stand before it, not of their order.
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import math
 import re
 from collections import Counter
@@ -230,7 +231,7 @@ def changes(build: Build, steps: Sequence[int], past: History, place: Context | 
     reading: dict[int, tuple[str, ...] | None] = {}
     for index in steps:
         if build.instructions[index].name != "FROM":
-            found = commuting.access(build, index).context
+            found = taken(build, index)
             if found is None or found:
                 reading[index] = found
     causes = []
@@ -274,6 +275,20 @@ def changes(build: Build, steps: Sequence[int], past: History, place: Context | 
     return Changes(commits, tuple(causes), a_day, past.source, tuple(shares))
 
 
+def taken(build: Build, index: int) -> tuple[str, ...] | None:
+    """What a step takes of the build context; None for what may be anything."""
+    copy = build.copy(index)
+    if copy is None:
+        return commuting.access(build, index).context
+    if copy.origin is not None:
+        return ()
+    if copy.sources is None:
+        return None
+    heredocs = {heredoc.name for heredoc in build.instructions[index].heredocs}
+    named = [source for source in copy.sources if source not in heredocs and "://" not in source]
+    return tuple(context.normal(source) or "." for source in named if not source.startswith("git@"))
+
+
 def _usual(reading: Mapping[int, tuple[str, ...] | None]) -> Iterator[Cause]:
     """A cause for each source that is copied, with the rate of its kind. A folder that holds others stands for the rest in it."""
     for source in _sources(reading):
@@ -304,7 +319,9 @@ def _covers(source: str, path: str) -> bool:
     given, wanted = path.split("/"), source.split("/")
     if "**" in wanted:
         given, wanted = given[: wanted.index("**")], wanted[: wanted.index("**")]
-    return all(context.name_matches(pattern, name) for pattern, name in zip(wanted, given)) and len(given) >= len(wanted)
+    return all(context.name_matches(pattern, name) for pattern, name in zip(wanted, given)) and len(given) >= len(
+        wanted
+    )
 
 
 def blamed(model: Model, most: int = 5) -> list[tuple[str, float]]:
@@ -318,7 +335,7 @@ def blamed(model: Model, most: int = 5) -> list[tuple[str, float]]:
             known[mask] = sum(model.weight(index) for index in model.steps if stage_above[index] & mask)
         return known[mask]
 
-    found: Counter[str] = Counter()
+    found: dict[str, float] = {}
     for share, parts in model.changes.shares:
         together = 0
         for _, mask in parts:
@@ -327,11 +344,12 @@ def blamed(model: Model, most: int = 5) -> list[tuple[str, float]]:
         total = sum(one for _, one in alone) or 1.0
         for path, one in alone:
             head, slash, _ = path.partition("/")
-            found[head + slash] += share * cost(together) * one / total
+            found[head + slash] = found.get(head + slash, 0.0) + share * cost(together) * one / total
     for cause in model.changes.causes:
-        found[cause.name] += cause.chance * cost(cause.mask)
+        found[cause.name] = found.get(cause.name, 0.0) + cause.chance * cost(cause.mask)
     total = sum(found.values())
-    return [(name, value / total) for name, value in found.most_common(most) if value] if total else []
+    largest = sorted(found, key=lambda name: (-found[name], name))
+    return [(name, found[name] / total) for name in largest[:most] if found[name]] if total else []
 
 
 # --------------------------------------------------------------------------------------------------- the best order
@@ -354,7 +372,11 @@ class Arrangement(NamedTuple):
 
 
 def arrange(
-    weights: Sequence[float], own: Sequence[int], before: Sequence[int], chance: Callable[[int], float], most: int = MOST_SETS
+    weights: Sequence[float],
+    own: Sequence[int],
+    before: Sequence[int],
+    chance: Callable[[int], float],
+    most: int = MOST_SETS,
 ) -> Arrangement:
     """The order of items in which the sum of each one's weight times `chance(own of it and of all before it)` is least.
 
@@ -561,10 +583,7 @@ def ordered(
             if why:
                 ties[items[first], index] = why
                 before[second] |= 1 << first
-    weights = [
-        model.weight(index) if index in model.figures else 0.0
-        for index in items
-    ]
+    weights = [model.weight(index) if index in model.figures else 0.0 for index in items]
     own = [model.own[index] if build.instructions[index].name in costs.VERTICES else 0 for index in items]
     ground = model.base[stage.index]
     found = arrange(weights, own, before, lambda steps: model.changes.chance(steps | ground))
@@ -672,7 +691,7 @@ def could_be_parallel(model: Model, stage: Stage, least: float = 5.0) -> list[tu
     runs = [index for index in stage.indexes if model.build.instructions[index].name == "RUN"]
     return [
         (one, other)
-        for one, other in zip(runs, runs[1:])
+        for one, other in itertools.pairwise(runs)
         if min(model.figures[one].seconds or 0, model.figures[other].seconds or 0) >= least
         and commuting.commute(model.build, one, other).free
     ]
