@@ -68,6 +68,7 @@ from dfopt.startup import NamedTuple, pattern
 
 # Modules of this package, each with texts of which one must stand in the file.
 LANGUAGES: dict[str, tuple[str, ...]] = {
+    "dotnet": ("dotnet publish", "dotnet build"),
     "go": ("go build", "go install"),
 }
 
