@@ -75,12 +75,19 @@ def propose(site: Site) -> Proposal | str | None:
             return True
         return True if _beside_project(site, path) else None
 
+    packages: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    if site.stage.facts is not None and site.stage.facts.distribution == "alpine":
+        # The SDK's images of Alpine have ICU and time zones and say so; the runtime's have neither, and all cultures are one there.
+        packages = ("icu-data-full", "icu-libs", "tzdata")
+        if not site.build.after(site.stage).environment.sets("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"):
+            environment = (("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "false"),)
     explained = frozenset(placed.key for placed in site.commands if _verb(placed) in _EXPLAINED)
     facts = site.stage.facts
     family = facts.distribution or "" if facts is not None else ""
     return Proposal(
         ".NET", built[-1], tuple(outputs), image, why, family if family in ("debian", "alpine") else "", explained, is_source,
-        build_only=_BUILD_ONLY, questions=tuple(questions), starts=frozenset(("dotnet",) if kind != "runtime-deps" else ()), notes=tuple(notes),
+        packages=packages, build_only=_BUILD_ONLY, environment=environment, questions=tuple(questions), starts=frozenset(("dotnet",) if kind != "runtime-deps" else ()), notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -113,6 +120,11 @@ def _project(site: Site, placed: Placed, use: Use) -> str | None:
     given = [site.value(placed, word) for word in use.operands]
     path = site.joined(placed.folder, given[0]) if given else placed.folder
     found = site.in_context(path) if path is not None else None
+    if found is None and path is not None:
+        # A folder that files were copied into one by one.
+        hits = [one.path for one in place.walk() if _PROJECT.fullmatch(one.path)]
+        beside = [one for one in hits if site.in_context(posixpath.join(path, posixpath.basename(one))) == one]
+        return beside[0] if len(beside) == 1 else None
     if found is None:
         return None
     if _PROJECT.fullmatch(found):

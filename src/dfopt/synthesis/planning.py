@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 
 from dfopt import bases, layers, shell
-from dfopt.build import Build
 from dfopt.packages import Use
 from dfopt.startup import NamedTuple, pattern
 from dfopt.synthesis import (
@@ -173,8 +172,8 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
         found.notes.append(f"`{proposal.image}` is not pinned to a digest, as `{site.image.partition('@')[0]}` is")
     return Plan(
         proposal.language, stage.index, proposal.built, builder, stage.name, proposal.image, proposal.why, artefacts,
-        tuple(sorted(found.packages)), tuple(" ".join(words) for words in found.setup), lines, tuple(sorted(
-            name for name in proposal.build_only if name in _authored(build, site))), keeps, lost, changed, tuple(found.questions),
+        tuple(sorted(found.packages)), tuple(" ".join(words) for words in found.setup), lines, _not_set(
+            site, proposal, lines), keeps, lost, changed, tuple(found.questions),
         tuple(dict.fromkeys(found.notes)),
     )  # fmt: skip
 
@@ -199,11 +198,15 @@ def _refusal(site: Site) -> str:
     return ""
 
 
-def _authored(build: Build, site: Site) -> set[str]:
-    return {
-        key.text for index in site.stage.indexes if build.instructions[index].name == "ENV"
-        for key, _ in build.instructions[index].pairs
-    }  # fmt: skip
+def _not_set(
+    site: Site, proposal: Proposal, lines: "tuple[NewRun | NewCopy | NewSetting | Kept, ...]"
+) -> tuple[str, ...]:
+    """The variables of the author's that the runtime has no more: an ENV that sets others too is repeated whole."""
+    kept = {line.instruction for line in lines if isinstance(line, Kept)}
+    return tuple(sorted({
+        key.text for index in site.stage.indexes if site.build.instructions[index].name == "ENV" and index not in kept
+        for key, _ in site.build.instructions[index].pairs if key.text in proposal.build_only
+    }))  # fmt: skip
 
 
 def _list(names: "list[str] | tuple[str, ...]", most: int = 3) -> str:
@@ -1243,6 +1246,7 @@ def _lines(
     known = stage.facts.variables if stage.facts is not None else {}
     runtime = bases.facts(proposal.image) if "$" not in proposal.image else None
     settings: list[NewSetting] = [NewSetting("ENV", name, value) for name, value in proposal.environment]
+    changed += [(f"Env.{name}", value) for name, value in proposal.environment if known.get(name) != value]
     for name in sorted(used & set(known)):
         value = known[name]
         if (
