@@ -73,6 +73,8 @@ def test_variant(image: str, to: str, other: str | None) -> None:
         ("mcr.microsoft.com/dotnet/aspnet:6.0-focal", [".NET 6.0", "Ubuntu 20.04"]),
         # What its publisher ends in the month of the table is not said to have ended.
         ("mcr.microsoft.com/dotnet/aspnet:8.0", []),
+        ("gcr.io/distroless/static-debian10", ["Debian 10"]),
+        ("gcr.io/distroless/cc-debian12:nonroot", []),
         ("example.com/python:3.8", []),
         ("example.com/tool:1-buster", ["Debian buster"]),
         ("", []),

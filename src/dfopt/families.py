@@ -88,6 +88,7 @@ class Tag(NamedTuple):
 # Of these the tag's own number is the release of the distribution.
 _DISTRIBUTIONS = frozenset(("debian", "ubuntu", "alpine", "centos", "fedora"))
 _NUMBERED = pattern(r"(ubuntu|alpine|centos)-?([0-9.]+)")
+_DISTROLESS = pattern(r"gcr\.io/distroless/.*-debian(\d+)")
 _NUMBER = pattern(rf"v?({_VERSION})")
 
 
@@ -95,6 +96,9 @@ _NUMBER = pattern(rf"v?({_VERSION})")
 def read(repository: str, tag: str) -> Tag:
     """The parts of a tag of a repository, both as `bases.repository_of` gives them."""
     words = tuple(tag.split("-"))
+    distroless = _DISTROLESS.fullmatch(repository)
+    if distroless is not None:
+        return Tag("", "debian", distroless[1], words)
     number = _NUMBER.match(words[0])
     version = number[1] if number is not None else ""
     for word in words:

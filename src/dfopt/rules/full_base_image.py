@@ -21,7 +21,8 @@ _PROGRAMS = {
 # Of these the slim variant has the same programs: what it lacks is to be read.
 _ONLY_DOCUMENTATION = frozenset(("debian",))
 
-# Who speaks of these wants what the slim variant leaves out. Debian's Java before 2021 fails without the folder of manual pages.
+# Who speaks of these wants what the slim variant leaves out. In Debian's old releases the packages of Java and PostgreSQL fail without the
+# folders of manual pages.
 _READS = (
     "/usr/share/doc",
     "/usr/share/man",
@@ -31,6 +32,7 @@ _READS = (
     "manpages",
     "path-exclude",
     "openjdk",
+    "postgresql",
     "default-j",
 )
 
@@ -43,6 +45,9 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             continue
         if stage.base.text.startswith("$"):
             continue  # which image it is, the caller says
+        # What is started with a shell, or not at all, is a place to work in, or another image's base.
+        if not any(projects.serves(build, one) for one in (stage, *build.children(stage)) if build.is_shipped(one)):
+            continue
         repository, _ = bases.repository_of(image)
         if repository in _ONLY_DOCUMENTATION:
             finding = _documented(build, stage, image, slim)
@@ -66,10 +71,6 @@ def _documented(build: Build, stage: Stage, image: str, slim: str) -> Finding | 
 
 
 def _programs(build: Build, given: Given, stage: Stage, repository: str, image: str, slim: str) -> Finding | None:
-    images = (stage, *build.children(stage))
-    # What is started with a shell, or not at all, is a place to work in, or another image's base.
-    if not any(projects.serves(build, one) for one in images if build.is_shipped(one)):
-        return None
     found = list(needs.of(build, given, stage, frozenset(_PROGRAMS.get(repository, "").split())))
     if any(need.kind == "build" for need in found):
         return None
