@@ -70,6 +70,7 @@ from dfopt.startup import NamedTuple, pattern
 LANGUAGES: dict[str, tuple[str, ...]] = {
     "dotnet": ("dotnet publish", "dotnet build"),
     "go": ("go build", "go install"),
+    "java": ("mvn", "gradle"),
 }
 
 
