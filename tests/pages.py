@@ -8,12 +8,16 @@ A page holds them as fenced blocks. What follows `dockerfile` behind the fence s
 
 Options: `unsafe` (`dfopt fix --unsafe`), `findings=2` (so many), `build` (both texts are built and compared where an engine
 is there), and the policies of `dfopt.rule.Given` (`cache=mount`, `assembly=always`, `contexts=docs,tools`, `engine=legacy`,
-and `context=npm` for the project `tests/fixtures/projects/npm`).
+and `context=npm` for the project `tests/fixtures/projects/npm`, see `project`).
 """
 
+import atexit
 import functools
+import os
 import pathlib
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -43,6 +47,25 @@ class Example(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.rule}:{self.line}:{self.kind}"
+
+
+@functools.cache
+def project(name: str) -> pathlib.Path:
+    """The folder of a project. Where it has a list `sparse.txt` (lines of bytes and a path) it is a copy in which these files are
+    there too, empty but of that size: no repository should hold gigabytes to show a rule."""
+    folder = PROJECTS / name
+    listed = folder / "sparse.txt"
+    if not listed.exists():
+        return folder
+    made = pathlib.Path(tempfile.mkdtemp(prefix="dfopt-")).resolve()
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    shutil.copytree(folder, made, dirs_exist_ok=True, ignore=shutil.ignore_patterns("sparse.txt"))
+    for line in listed.read_text(encoding="utf-8").splitlines():
+        size, _, path = line.partition(" ")
+        (made / path).parent.mkdir(parents=True, exist_ok=True)
+        (made / path).touch()
+        os.truncate(made / path, int(size))
+    return made
 
 
 @functools.cache
@@ -100,7 +123,8 @@ def _with_options(example: Example, options: list[str], place: str) -> Example:
         elif key == "findings" and value.isdecimal():
             example = example._replace(findings=int(value))
         elif key == "context" and value:
-            lies = Place(str(PROJECTS / value / "Dockerfile"), str(PROJECTS / value))
+            root = project(value)
+            lies = Place(str(root / "Dockerfile"), str(root))
             example = example._replace(given=example.given._replace(place=lies))
         elif key == "contexts" and value:
             example = example._replace(given=example.given._replace(contexts=tuple(value.split(","))))

@@ -603,7 +603,7 @@ def _unfolded(simple: Simple, state: State, folder: str | None) -> Iterator[tupl
     words = simple.words
     name = words[0].value if words else None
     if name == "git":
-        place = _cloned(words, state, folder)
+        place = cloned(words, state, folder)
         if place is not None and place != "/":
             # The last one is spoken of where both go.
             yield "history", f"{place}/.git"
@@ -616,7 +616,7 @@ def _unfolded(simple: Simple, state: State, folder: str | None) -> Iterator[tupl
                     yield "unpacked", place
 
 
-def _cloned(words: tuple[Word, ...], state: State, folder: str | None) -> str | None:
+def cloned(words: tuple[Word, ...], state: State, folder: str | None) -> str | None:
     """The folder that a `git clone` makes; None where that is not known, or it is no clone."""
     if len(words) < 3 or words[1].value != "clone":
         return None

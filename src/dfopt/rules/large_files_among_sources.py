@@ -1,0 +1,35 @@
+"""A COPY that takes weights or data along with the source: each change of the source makes the whole layer anew."""
+
+from collections.abc import Iterator
+
+from dfopt import components, context, unwanted
+from dfopt.build import Build
+from dfopt.rule import Finding, Given, Saving
+
+
+def check(build: Build, given: Given) -> Iterator[Finding]:
+    place = context.of(build, given)
+    if place is None:
+        return
+    for index, instruction in enumerate(build.instructions):
+        stage = build.stage(index)
+        copy = build.copy(index) if instruction.name in ("COPY", "ADD") and stage is not None else None
+        if copy is None or copy.origin is not None or copy.sources is None or instruction.heredocs:
+            continue
+        found = components.sizes_of(place, copy.sources)
+        total = sum(one.size for one in found)
+        if total < unwanted.LARGE or components.are_alone(place, copy.sources, found):
+            continue
+        largest = max(found, key=lambda one: one.size)
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        written = " ".join((instruction.name, *instruction.arguments))
+        yield Finding(
+            instruction.text_span,
+            f"`{written}` takes {largest.kind} along with the source: `{largest.entry.path}`{more} ({unwanted.amount(total)}), and"
+            " each change of the source makes the whole layer anew -> copy source and large files apart, the large files first, or keep"
+            " them out by the ignore file and mount them when the image runs",
+            None,
+            Saving("a layer of that size in each push and pull after a change of the source", source=""),
+            (),
+            "COPY takes all but some folders only with `--exclude`, which not each frontend has",
+        )
