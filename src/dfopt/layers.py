@@ -140,9 +140,17 @@ class Laid(NamedTuple):
     kind: str
 
 
+# Files by convention, whose names end like no file's.
+_FILES = frozenset(
+    "Gemfile Rakefile Guardfile Capfile Brewfile Podfile Fastfile Pipfile Procfile Makefile GNUmakefile Justfile justfile Dockerfile"
+    " Containerfile Jenkinsfile Vagrantfile Caddyfile Cakefile Gruntfile LICENSE LICENCE COPYING NOTICE README CHANGELOG CODEOWNERS"
+    " gradlew mvnw artisan".split()
+)
+
+
 def is_file_name(name: str) -> bool:
-    """Whether a name ends like a file's (`app.jar`, not `conf.d`)."""
-    return _FILE.search(name) is not None
+    """Whether a name ends like a file's (`app.jar`, not `conf.d`), or is a file's by convention."""
+    return _FILE.search(name) is not None or posixpath.basename(name) in _FILES
 
 
 @once

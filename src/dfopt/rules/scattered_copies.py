@@ -77,10 +77,10 @@ def _check(build: Build, given: Given, stage: Stage) -> Iterator[Finding]:
     place = context.of(build, given) if any(not build.references_of(index) for index in copies) else None
     before = 0
     for group in _groups(build, stage, place, always):
-        doubt = _doubt(build, stage, group)
-        if not always and _is_system(group.root) and (doubt or not _is_of_one_origin(build, group)):
+        doubts = list(_doubts(build, stage, group))
+        if not always and _is_system(group.root) and (doubts or not _is_of_one_origin(build, group)):
             continue
-        yield _finding(build, stage, group, doubt, before, place)
+        yield _finding(build, stage, group, doubts, before, place)
         before += 1
 
 
@@ -142,17 +142,16 @@ def _group(build: Build, stage: Stage, pieces: list[_Piece]) -> _Group | None:
     for piece in pieces:
         path = piece.destination.rstrip("/")
         if piece.is_open:
-            is_folder = layers.exists(build, stage, path, first)
-            if is_folder:
+            others = [other.destination + "/" for other in pieces if other is not piece]
+            if layers.exists(build, stage, path, first):
                 folders.append(piece.instruction)
-            # Others lie below it: a file there would not let them.
-            if is_folder or any(
-                (other.destination + "/").startswith(path + "/") for other in pieces if other is not piece
-            ):
-                sources = build.instructions[piece.instruction].arguments[:-1]
-                names = [posixpath.join(path, posixpath.basename(source.rstrip("/"))) for source in sources]
-                piece = piece._replace(folder=path, targets=tuple(names) if is_folder else (), filled=path)
-            elif piece.folder == path:
+                source = build.instructions[piece.instruction].arguments[0].rstrip("/")
+                name = posixpath.join(path, posixpath.basename(source))
+                piece = piece._replace(folder=path, targets=(name,), filled=piece.filled and path)
+            elif piece.filled and any(other.startswith(path + "/") for other in others):
+                # Others lie below it: a file there would not let them.
+                piece = piece._replace(folder=path, targets=())
+            elif posixpath.dirname(path) == "/":
                 continue
         settled.append(piece)
     if len(settled) < 2:
@@ -198,12 +197,8 @@ def _piece(build: Build, stage: Stage, index: int, place: Context | None, always
     if is_open:
         folder = posixpath.dirname(path)
         is_file = kinds[0] == "file" or layers.is_file_name(path)
-        if is_file:
-            is_open = False
-        elif folder == "/":
-            folder = path
-        if folder == "/":
-            return None
+        # What lies at the root has no other folder, unless it is one.
+        folder = path if folder == "/" else folder
         targets: tuple[str, ...] = (path,)
         filled = "" if is_file else path
     else:
@@ -301,39 +296,58 @@ def _passes(build: Build, stage: Stage, piece: _Piece, group: list[_Piece]) -> b
 # ---------------------------------------------------------------------------------------------------------- what is shown
 
 
-def _doubt(build: Build, stage: Stage, group: _Group) -> str:
-    """Why the image might not be the same, "" where it is shown to be.
+class _Doubt(NamedTuple):
+    """Why the image might not be the same, and which paths of it."""
+
+    why: str
+    paths: tuple[str, ...]
+
+
+def _doubts(build: Build, stage: Stage, group: _Group) -> Iterator[_Doubt]:
+    """Why the image might not be the same; none where it is shown to be.
 
     COPY gives folders below its destination the source's mode and owner, and replaces links there; so nothing may be before where the
     assembly has a folder or file below its root. Where COPYs meet each other, a later one may follow a link that an earlier one
     brought, which need not lead to the same place in another stage.
     """
     root = group.root
+    below = (root + "/**",)
+    first = group.pieces[0].instruction
+    missing = [path for path in (root, *_above(root)) if not layers.exists(build, stage, path, first)]
+    if missing:
+        # The first COPY makes the root, and what is missing above it, as its own.
+        opening, copy = group.pieces[0], build.copy(first)
+        mode = copy.flags.get("chmod", "755") if copy is not None else ""
+        if mode.lstrip("0") != "755":
+            yield _Doubt(f"`{root}` itself, where it is new, no longer has the mode `{mode}`", tuple(missing))
+        if len({piece.owner for piece in group.pieces}) > 1 and opening.owner.partition(":")[0] not in ("", "0"):
+            yield _Doubt(f"`{root}` itself, where it is new, is no longer `{opening.owner}`'s", tuple(missing))
     wanted: list[str] = []
+    met = ""
     for number, piece in enumerate(group.pieces):
         own = [*piece.targets, *_made(piece, root)]
         for path in own:
             for other in group.pieces[:number]:
-                if other.filled and path.startswith(other.filled + "/"):
+                if not met and other.filled and path.startswith(other.filled + "/"):
                     line = build.syntax.source.line_of(build.instructions[other.instruction].keyword_span.start)
-                    return f"`{path}` may be a link that line {line} brings"
+                    met = f"`{path}` may be a link that line {line} brings"
         wanted += own
-    wanted = list(dict.fromkeys(wanted))
-    first = group.pieces[0].instruction
-    if not layers.exists(build, stage, root, first):
-        # The first COPY makes the root, and what is missing above it, as its own.
-        opening, copy = group.pieces[0], build.copy(first)
-        if copy is not None and copy.flags.get("chmod", "755").lstrip("0") != "755":
-            return f"`{root}` itself, where it is new, no longer has the mode `{copy.flags['chmod']}`"
-        if len({piece.owner for piece in group.pieces}) > 1 and opening.owner.partition(":")[0] not in ("", "0"):
-            return f"`{root}` itself, where it is new, is no longer `{opening.owner}`'s"
-    for piece in group.pieces:
         if piece.is_open and piece.folder == piece.filled and piece.instruction not in group.folders:
             bottom = build.chain(stage)[-1]
-            if bottom.base.kind != "scratch" and bases.may_hold(bottom.base.text, bottom.facts, root):
-                return f"`{root}` may be a folder before, which takes a file under its own name"
+            if bottom.base.kind != "scratch" and bases.may_hold(bottom.base.text, bottom.facts, piece.folder):
+                met = met or f"`{piece.folder}` may be a folder before, which takes a file under its own name"
+    if met:
+        yield _Doubt(met, below)
     plain = _plain_folders(build, stage, group, wanted)
-    return layers.occupied(build, stage, tuple(path for path in wanted if path not in plain), first)
+    why = layers.occupied(build, stage, tuple(path for path in dict.fromkeys(wanted) if path not in plain), first)
+    if why:
+        yield _Doubt(why, below)
+
+
+def _above(path: str) -> Iterator[str]:
+    while posixpath.dirname(path) != "/":
+        path = posixpath.dirname(path)
+        yield path
 
 
 def _plain_folders(build: Build, stage: Stage, group: _Group, wanted: list[str]) -> set[str]:
@@ -356,7 +370,9 @@ def _plain_folders(build: Build, stage: Stage, group: _Group, wanted: list[str])
 # ------------------------------------------------------------------------------------------------------------ what is done
 
 
-def _finding(build: Build, stage: Stage, group: _Group, doubt: str, before: int, place: Context | None) -> Finding:
+def _finding(
+    build: Build, stage: Stage, group: _Group, doubts: list[_Doubt], before: int, place: Context | None
+) -> Finding:
     source = build.syntax.source
     pieces, root = group.pieces, group.root
     first, last = build.instructions[pieces[0].instruction], build.instructions[pieces[-1].instruction]
@@ -374,17 +390,18 @@ def _finding(build: Build, stage: Stage, group: _Group, doubt: str, before: int,
         why = "an ONBUILD names a stage by a number that a stage before this one would move"
         return Finding(span, message, None, saves, (), why if name is not None else "no name is left for another stage")
     steps = tuple(piece.instruction for piece in pieces)
+    changed = tuple(dict.fromkeys(path for doubt in doubts for path in doubt.paths))
     fix = Fix(
         f"copy `{root}` at once from a stage `{name}`",
         (*_edits(build, stage, group, name), *renumbered),
-        not doubt,
-        f"to agree: {doubt}"
-        if doubt
+        not doubts,
+        f"to agree: {'; '.join(doubt.why for doubt in doubts)}"
+        if doubts
         else f"what they bring below `{root}` is new there, so modes and owners come out the same",
         (
             Assembles(steps, name, root, group.folders),
             Layers(stage.index, 1 - len(pieces)),
-            *((Changes((root, root + "/**"), stage.index),) if doubt else ()),
+            *((Changes(changed, stage.index),) if changed else ()),
         ),
     )
     return Finding(span, message, fix, saves)
