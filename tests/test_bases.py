@@ -126,8 +126,38 @@ def test_variables_workdirs_and_folders() -> None:
     assert [known[name].workdir for name in ("perl", "dart", "php")] == [None, None, None]
 
 
+@pytest.mark.parametrize(("image", "path", "held"), [
+    ("debian", "/app", False),
+    ("golang", "/go/src", True),
+    ("example.com/x", "/app", True),
+    ("gcr.io/distroless/cc", "/app", False),
+    ("gcr.io/distroless/cc", "/opt/app", True),
+    ("debian", "/opt/app", False),
+    ("debian", "/opt", True),
+    ("node", "/opt/app", False),
+    ("node", "/opt/yarn-v1", True),
+    ("node", "/opt/*", True),
+    ("eclipse-temurin:21", "/opt/java", True),
+    ("debian", "/usr/local/bin/tool", False),
+    ("python", "/usr/local/bin/tool", True),
+    ("debian", "/usr/bin/tool", True),
+    ("debian", "/", True),
+])  # fmt: skip
+def test_what_an_image_may_hold(image: str, path: str, held: bool) -> None:
+    assert bases.may_hold(image, bases.facts(image), path) is held
+
+
 def test_the_table_speaks_of_images_that_it_lists() -> None:
-    for table in (bases._VARIABLES, bases._WORKDIRS, bases._FOLDERS, bases._NO_DEFAULT, bases._ONE_DISTRIBUTION):
+    for table in (
+        bases._VARIABLES,
+        bases._WORKDIRS,
+        bases._FOLDERS,
+        bases._NO_DEFAULT,
+        bases._ONE_DISTRIBUTION,
+        bases._EMPTY_OPT,
+        bases._IN_OPT,
+        bases._EMPTY_LOCAL,
+    ):
         assert set(table) <= set(bases._DISTRIBUTIONS)
     for repository in bases._DISTRIBUTIONS:
         assert bases.repository_of(repository) == (repository, "")

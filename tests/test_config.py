@@ -176,7 +176,9 @@ def test_the_plan(here: Path, stand_ins: None) -> None:
     )
     assert made.given.engine == "legacy"
     assert plan.planner(plan.Wishes())(config.NONE, "Dockerfile").given.engine == "buildkit"
-    wishes = plan.Wishes(cache="clean", assembly="auto", contexts=("more",), fail_level="error", ignore=("DF29",))
+    wishes = plan.Wishes(
+        cache="clean", assembly="auto", contexts=("more=./more", "base=x"), fail_level="error", ignore=("DF29",)
+    )
     made = plan.planner(wishes)(settings, "Dockerfile")
     assert (made.given.cache, made.given.assembly, made.fail_level) == ("clean", "auto", "error")
     assert made.given.contexts == ("base", "more")

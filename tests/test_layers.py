@@ -113,3 +113,49 @@ def test_what_find_deletes(line: str, expected: tuple[str, ...] | None) -> None:
     found = layers.cleaned(build, 1)
     assert [one.paths for one in found] == ([] if expected is None else [expected])
     assert not any(one.exact for one in found)
+
+
+@pytest.mark.parametrize(("path", "expected"), [
+    ("/", "/"),
+    ("/app", "/app"),
+    ("/app/lib/x/", "/app"),
+    ("/opt", "/opt"),
+    ("/opt/app/lib", "/opt/app"),
+    ("/usr/local/bin", "/usr/local/bin"),
+    ("/usr/local/bin/tool", "/usr/local/bin/tool"),
+    ("/etc/nginx/conf.d", "/etc/nginx"),
+])  # fmt: skip
+def test_regions(path: str, expected: str) -> None:
+    assert layers.region(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "path", "why"),
+    [
+        ("", "/app/x", ""),
+        ("", "/etc/x", "may hold"),
+        ("RUN mkdir -p /app && chown -R app /app", "/app/x", ""),
+        ("RUN mkdir -p /app && chown -R app /app", "/app", "names"),
+        ("RUN mkdir -m 700 -p /app", "/app/x", "names"),
+        ("RUN mkdir -p /app/x", "/app/x", "names"),
+        ("RUN mkdir -p /app/y", "/app/x", ""),
+        ("RUN mkdir /app && chmod 2775 /app", "/app/x", "names"),
+        ("RUN mkdir /app > /app/x", "/app/x", "names"),
+        ("RUN for d in /app; do mkdir $d; done", "/app/x", "names"),
+        ("WORKDIR /app", "/app/x", ""),
+        ("WORKDIR /app/x/y", "/app/x", "WORKDIR"),
+        ("ARG A\nWORKDIR $A", "/app/x", "WORKDIR"),
+        ("COPY a.txt /app/", "/app/x", ""),
+        ("COPY a.txt /app/x/", "/app/x", "COPY"),
+        ("COPY a /app/", "/app/x", "COPY"),
+        ("COPY --parents a/b.txt /app/", "/app/x", "COPY"),
+        ("ADD a.tar.gz /app", "/app/x", "ADD"),
+        ("RUN apt-get install -y x", "/usr/local/bin/tool", ""),
+        ("RUN npm install -g x", "/usr/local/bin/tool", "npm install"),
+        ("RUN unknown-program", "/app/x", "not known"),
+    ],
+)
+def test_what_may_lie_somewhere_before(before: str, path: str, why: str) -> None:
+    build = Build(parse(Source(f"FROM debian:12\n{before}\nCOPY a.txt /z/\n")))
+    found = layers.occupied(build, build.stages[0], (path,), len(build.instructions) - 1)
+    assert (why in found) if why else found == ""

@@ -260,7 +260,7 @@ class Stage:
     """One build stage: `first` is the index of its FROM in `Syntax.instructions`, `last` of its last instruction.
 
     `name` is lower case, "" where there is none. `base` is what it stands on; `image` the base image's reference as
-    expanded (None where it holds an unknown variable). `parents` are the indexes of the stages that its FROM names, or may
+    expanded (None where it holds an unknown variable, or is a named context). `parents` are the indexes of the stages that its FROM names, or may
     name where that holds a variable; `needs` are these and the stages that it copies from or mounts.
     """
 
@@ -291,6 +291,11 @@ class Stage:
         self.parents = parents
         self.needs: set[int] = set(parents)
         self.facts = facts
+
+    @property
+    def reference(self) -> str:
+        """Its base image, unknown variables as written; "" where it stands on no image (a stage, scratch, a named context)."""
+        return (self.image or self.base.text) if self.base.kind in ("image", "unknown") else ""
 
     @property
     def indexes(self) -> range:
@@ -383,6 +388,12 @@ class Build:
         while found[-1].base.stage is not None:
             found.append(self.stages[found[-1].base.stage])
         return found
+
+    def top_folders(self, stage: Stage) -> frozenset[str] | None:
+        """The folders directly below / beyond the system's own that the image at the bottom of a stage may hold; None where that is not
+        known."""
+        bottom = self.chain(stage)[-1]
+        return frozenset() if bottom.base.kind == "scratch" else bases.folders_of(bottom.reference, bottom.facts)
 
     @once
     def children(self, stage: Stage) -> list[Stage]:
@@ -542,7 +553,8 @@ class Build:
             parents = self._possible_parents(masked)
         if masked is not None and base.kind in ("image", "unknown") and _UNKNOWN not in bases.repository_of(masked)[0]:
             facts = bases.facts(masked, _UNKNOWN in masked)
-        stage = Stage(len(self.stages), name, name_span, base, image, platform, index, parents, facts)
+        named = None if base.kind == "context" else image
+        stage = Stage(len(self.stages), name, name_span, base, named, platform, index, parents, facts)
         self.stages.append(stage)
         if base.kind == "stage":
             state = self._finals[parents[0]]

@@ -194,10 +194,9 @@ def _is_new_name(build: Build, index: int, path: str) -> bool:
     if posixpath.basename(folder) in ("bin", "sbin"):
         return True
     stage = build.stage(index)
-    bottom = build.chain(stage)[-1] if stage is not None else None
-    if bottom is None or folder != "/":
+    if stage is None or folder != "/":
         return False
-    known = bases.folders_of(bottom.base.text, bottom.facts) if bottom.base.kind != "scratch" else frozenset()
+    known = build.top_folders(stage)
     if known is None or name in known | bases.SYSTEM_FOLDERS or build.state(index).workdir == path:
         return False
     before = build.syntax.source.text[: build.instructions[index].span.start]
@@ -273,12 +272,10 @@ def occupied(build: Build, stage: Stage, paths: tuple[str, ...], index: int) -> 
     that nothing does."""
     bottom = build.chain(stage)[-1]
     if bottom.base.kind != "scratch":
-        facts = bottom.facts
-        image = bottom.base.text if bottom.base.kind == "image" else ""
-        if facts is None and bases.folders_of(image, None) is None:
+        if build.top_folders(stage) is None:
             return f"it is not known what the base image `{bottom.base.text}` holds there"
         for path in paths:
-            if bases.may_hold(image, facts, path):
+            if bases.may_hold(bottom.reference, bottom.facts, path):
                 return f"the base image may hold `{path}`"
     for one in build.chain(stage):
         for other in one.indexes:

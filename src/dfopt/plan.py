@@ -134,7 +134,10 @@ def _base(settings: Config, wishes: Wishes) -> tuple[Plan, tuple[tuple[Callable[
         assembly=wishes.assembly or settings.assembly or "auto",
         engine=settings.engine or "buildkit",
         runtime=settings.runtime or "slim",
-        contexts=tuple(dict.fromkeys((*settings.build_contexts, *wishes.contexts))),
+        # A name, or as the command line of a build has it, `name=place`.
+        contexts=tuple(
+            dict.fromkeys(entry.partition("=")[0] for entry in (*settings.build_contexts, *wishes.contexts))
+        ),
     )
     # By default every finding that is shown counts: the severities say what matters more, not what may be passed over.
     return Plan(rules, given, severities, wishes.fail_level or settings.fail_level or "info"), ignores

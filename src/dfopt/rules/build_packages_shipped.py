@@ -124,7 +124,7 @@ def _list(names: tuple[str, ...]) -> str:
 def _has_compiler(build: Build, stage: Stage) -> bool:
     """Whether the base image has a compiler anyway, or is there to compile."""
     bottom = build.chain(stage)[-1]
-    repository, tag = bases.repository_of(bottom.image or bottom.base.text)
+    repository, tag = bases.repository_of(bottom.reference)
     if "devel" in tag or "sdk" in tag or "sdk" in repository.split("/")[-1]:
         return True
     small = "slim" in tag or "alpine" in tag

@@ -213,8 +213,7 @@ def _target(build: Build, stage: Stage, copy: int, laid: Laid, source: str, targ
 
 def _is_new(build: Build, stage: Stage, path: str, copy: int) -> bool:
     """Whether nothing is at a path before a COPY: the base image does not have its top folder, and no step before writes there."""
-    bottom = build.chain(stage)[-1]
-    folders = bases.folders_of(bottom.base.text, bottom.facts) if bottom.base.kind != "scratch" else frozenset()
+    folders = build.top_folders(stage)
     if folders is None or path.split("/")[1] in bases.SYSTEM_FOLDERS | folders:
         return False
     return _untouched(build, stage, path, copy)

@@ -410,8 +410,7 @@ def _new_parents(build: Build, stage: Stage, copy: int, flag: str, targets: list
 
 def _is_workdir(build: Build, stage: Stage, path: str, before: int) -> bool:
     """Whether a WORKDIR of root's made a folder, so that its mode is 0755: the base image is known not to have it."""
-    bottom = build.chain(stage)[-1]
-    folders = bases.folders_of(bottom.base.text, bottom.facts) if bottom.base.kind != "scratch" else frozenset()
+    folders = build.top_folders(stage)
     if folders is None or path.split("/")[1] in bases.SYSTEM_FOLDERS | folders:
         return False
     return any(
@@ -423,8 +422,7 @@ def _is_workdir(build: Build, stage: Stage, path: str, before: int) -> bool:
 
 def _is_made_by_copy(build: Build, stage: Stage, target: _Target, copies: list[int]) -> bool:
     """Whether a folder certainly is not there before the first COPY into it, which makes it then with the owner and mode of its flags."""
-    bottom = build.chain(stage)[-1]
-    folders = bases.folders_of(bottom.base.text, bottom.facts) if bottom.base.kind != "scratch" else frozenset()
+    folders = build.top_folders(stage)
     if folders is None or target.path.split("/")[1] in bases.SYSTEM_FOLDERS | folders:
         return False
     return not layers.exists(build, stage, target.path, min(target.copies))
@@ -440,7 +438,7 @@ def _check_folder(
     chain = build.chain(stage)
     bottom = chain[-1]
     if bottom.base.kind != "scratch":
-        folders = bases.folders_of(bottom.base.text, bottom.facts)
+        folders = build.top_folders(stage)
         if folders is None or target.path.split("/")[1] in bases.SYSTEM_FOLDERS | folders:
             doubts.append(f"the base image has nothing below `{target.path}`")
     packaged = not (target.path + "/").startswith(_OWN_FOLDERS) and target.path.split("/")[1] in bases.SYSTEM_FOLDERS

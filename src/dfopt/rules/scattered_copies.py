@@ -8,9 +8,8 @@ from dfopt import bases, commuting, context, layers, normal, rewrite, unwanted
 from dfopt.build import Build, Reference, Stage
 from dfopt.context import Context
 from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
-from dfopt.source import Edit, Span
+from dfopt.source import Edit, Span, apply_edits
 from dfopt.startup import NamedTuple, pattern
-from dfopt.syntax import Instruction
 
 _FLAGS = frozenset(("from", "chown", "chmod", "link", "parents", "exclude"))
 
@@ -34,15 +33,16 @@ class _Piece(NamedTuple):
 
     `destination` is absolute, with a trailing `/` where it is a folder that takes the sources; `folder` is what must lie in the
     assembly's root, or be it. `is_open` is whether a single source lies there under the destination's own name, be it a file or a
-    folder. `targets` are the paths, or globs, of what comes there as a file for all that is known; `filled` is the folder that may
-    take the contents of another, "" where there is none. `key` is what the COPYs of a group share: the owner, `--link`, and the state
-    where the owner is a variable.
+    folder, unless that is a folder before; `may_be_file` is whether a source may be a file. `targets` are the paths, or globs, of what
+    comes there as a file for all that is known; `filled` is the folder that may take the contents of another, "" where there is none.
+    `key` is what the COPYs of a group share: the owner, `--link`, and the state where the owner is a variable.
     """
 
     instruction: int
     destination: str
     folder: str
     is_open: bool
+    may_be_file: bool
     targets: tuple[str, ...]
     filled: str
     owner: str
@@ -145,9 +145,9 @@ def _group(build: Build, stage: Stage, pieces: list[_Piece]) -> _Group | None:
             others = [other.destination + "/" for other in pieces if other is not piece]
             if layers.exists(build, stage, path, first):
                 folders.append(piece.instruction)
-                source = build.instructions[piece.instruction].arguments[0].rstrip("/")
-                name = posixpath.join(path, posixpath.basename(source))
-                piece = piece._replace(folder=path, targets=(name,), filled=piece.filled and path)
+                copied = _name(build.instructions[piece.instruction].arguments[0])
+                names = (posixpath.join(path, copied),) if piece.may_be_file else ()
+                piece = piece._replace(folder=path, targets=names, filled=piece.filled and path)
             elif piece.filled and any(other.startswith(path + "/") for other in others):
                 # Others lie below it: a file there would not let them.
                 piece = piece._replace(folder=path, targets=())
@@ -190,8 +190,9 @@ def _piece(build: Build, stage: Stage, index: int, place: Context | None, always
     sources = copy.sources if copy.sources is not None else instruction.arguments[:-1]
     kinds = [_kind(build, index, source, place) for source in sources]
     if "parents" in names:
+        below = (path + "/*",)
         return _Piece(
-            index, path + "/", path, False, (path + "/*",), path, owner, "link" in names, (*key, "link" in names)
+            index, path + "/", path, False, True, below, path, owner, "link" in names, (*key, "link" in names)
         )
     is_open = len(sources) == 1 and not destination.endswith("/")
     if is_open:
@@ -203,27 +204,30 @@ def _piece(build: Build, stage: Stage, index: int, place: Context | None, always
         filled = "" if is_file else path
     else:
         folder = path
-        targets = tuple(
-            posixpath.join(path, posixpath.basename(source.rstrip("/")))
-            for source, kind in zip(sources, kinds)
-            if kind != "folder"
-        )
+        targets = tuple(posixpath.join(path, _name(source)) for source, kind in zip(sources, kinds) if kind != "folder")
         filled = path if any(kind != "file" for kind in kinds) else ""
-    return _Piece(index, destination, folder, is_open, targets, filled, owner, "link" in names, (*key, "link" in names))
+    may_be_file = any(kind != "folder" for kind in kinds)
+    key = (*key, "link" in names)
+    return _Piece(index, destination, folder, is_open, may_be_file, targets, filled, owner, "link" in names, key)
 
 
 def _kind(build: Build, index: int, source: str, place: Context | None) -> str:
     """Whether a source is a `file` or a `folder`; "" where that is not known."""
     if source in {heredoc.name for heredoc in build.instructions[index].heredocs}:
         return "file"
-    name = posixpath.basename(source.rstrip("/"))
+    name = _name(source)
     if place is not None and not build.references_of(index) and "$" not in source:
         entry = place.entry(source)
         if entry is not None and entry.kind in ("file", "folder"):
             return entry.kind
     if name in ("", ".", "..") or source.endswith("/"):
         return "folder"
-    return "file" if layers.is_file_name(name) and "$" not in name else ""
+    return "file" if layers.is_file_name(name) else ""
+
+
+def _name(source: str) -> str:
+    """The last name of a source, with `*` for each variable."""
+    return posixpath.basename(re.sub(r"\$(?:\w+|\{[^}]*\})", "*", source).rstrip("/"))
 
 
 def _is_small(build: Build, index: int, place: Context | None) -> bool:
@@ -334,7 +338,7 @@ def _doubts(build: Build, stage: Stage, group: _Group) -> Iterator[_Doubt]:
         wanted += own
         if piece.is_open and piece.folder == piece.filled and piece.instruction not in group.folders:
             bottom = build.chain(stage)[-1]
-            if bottom.base.kind != "scratch" and bases.may_hold(bottom.base.text, bottom.facts, piece.folder):
+            if bottom.base.kind != "scratch" and bases.may_hold(bottom.reference, bottom.facts, piece.folder):
                 met = met or f"`{piece.folder}` may be a folder before, which takes a file under its own name"
     if met:
         yield _Doubt(met, below)
@@ -492,7 +496,7 @@ def _edits(build: Build, stage: Stage, group: _Group, name: str) -> list[Edit]:
             if not follows:
                 runs.append([])
         runs[-1].append(piece.instruction)
-        lines += _laid_out(build, piece, dropped, piece.instruction in group.folders)
+        lines.append(_laid_out(build, piece, dropped, piece.instruction in group.folders))
     top = rewrite.block_start(build, stage.first)
     if not source.text[:top].strip() or re.search(r"\n[ \t]*\r?\n[ \t]*\Z", source.text[:top]):
         # Stages are set apart as the author sets them apart.
@@ -509,8 +513,8 @@ def _edits(build: Build, stage: Stage, group: _Group, name: str) -> list[Edit]:
     return edits
 
 
-def _laid_out(build: Build, piece: _Piece, dropped: set[str], is_folder: bool) -> list[str]:
-    """The lines of a COPY in the assembly stage: the author's own, with absolute destination, known values, and without the flags
+def _laid_out(build: Build, piece: _Piece, dropped: set[str], is_folder: bool) -> str:
+    """A COPY in the assembly stage: the author's own lines, with absolute destination, known values, and without the flags
     that go to the other COPY."""
     instruction = build.instructions[piece.instruction]
     copy = build.copy(piece.instruction)
@@ -531,13 +535,6 @@ def _laid_out(build: Build, piece: _Piece, dropped: set[str], is_folder: bool) -
     destination = piece.destination + ("/" if is_folder else "")
     if instruction.words[-1].text != destination:
         edits.append(Edit(instruction.words[-1].span, destination))
-    return _with(text, instruction, edits).replace("\r\n", "\n").split("\n")
-
-
-def _with(text: str, instruction: Instruction, edits: list[Edit]) -> str:
-    pieces = []
-    at = instruction.text_span.start
-    for edit in sorted(edits, key=lambda one: one.span.start):
-        pieces += [text[at : edit.span.start], edit.text]
-        at = max(at, edit.span.end)
-    return "".join([*pieces, text[at : instruction.text_span.end]])
+    start, end = instruction.text_span
+    own = [edit._replace(span=Span(edit.span.start - start, edit.span.end - start)) for edit in edits]
+    return apply_edits(text[start:end], own)

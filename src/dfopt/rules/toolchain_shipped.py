@@ -104,7 +104,7 @@ def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:
     """The tool chains that an image ships: by its base image, or by packages that no later command of the same RUN removes."""
     found: dict[str, tuple[Span, str]] = {}
     bottom = chain[-1]
-    repository, tag = bases.repository_of(bottom.image or bottom.base.text)
+    repository, tag = bases.repository_of(bottom.reference)
     language = _IMAGES.get(repository)
     if language is None and repository in ("eclipse-temurin", "openjdk", "amazoncorretto") and "jre" not in tag:
         language = "Java"
