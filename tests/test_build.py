@@ -160,12 +160,12 @@ def test_a_named_context_is_no_image() -> None:
     text = "ARG V\nFROM golang:$V AS one\nFROM golang AS two\nFROM two\nFROM scratch\nFROM gcr.io/distroless/static\n"
     images = read(text)
     assert [stage.reference for stage in images.stages] == ["golang:$V", "golang", "", "", "gcr.io/distroless/static"]
-    folders = [images.top_folders(stage) for stage in images.stages]
+    folders = [set(images.top_folders(stage) or ()) for stage in images.stages]
     assert folders == [{"go"}, {"go"}, {"go"}, set(), {"busybox"}]
     contexts = read(text, "golang", "gcr.io/distroless/static")
     assert [stage.reference for stage in contexts.stages] == ["golang:$V", "", "", "", ""]
     assert [stage.image for stage in contexts.stages] == [None, None, "two", "scratch", None]
-    assert [contexts.top_folders(stage) for stage in contexts.stages[1:]] == [None, None, set(), None]
+    assert [contexts.top_folders(stage) for stage in contexts.stages[1:]] == [None, None, frozenset(), None]
 
 
 def test_names_are_all_that_stands_for_something() -> None:
