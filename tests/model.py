@@ -147,6 +147,7 @@ class Image:
             _, real = self.find(self.workdir)
             self.make(real, owner_of(self.user) if self.user else None)
         elif name == "RUN":
+            self.make(self.find(self.workdir)[1], None)  # an earlier one may have deleted it
             for command in rest:
                 self.command(self.shell_words(command))
         elif name == "ENV":

@@ -36,6 +36,7 @@ def verdict(text: str, base: str = "debian:12") -> commuting.Verdict:
 
 
 FREE = [
+    "COPY x.txt /x/\nRUN curl -fsSL -o /y https://example.com/x/y && chmod +x /y && chown 1:1 /y",
     "WORKDIR /x\nCOPY . /x",
     "RUN mkdir -p /x/a\nCOPY b.txt /x/b/",
     "COPY --chown=1:1 a.txt /x/a.txt\nCOPY --chown=1 b.txt /x/b.txt",
@@ -63,6 +64,11 @@ FREE = [
 ]
 
 BOUND = [
+    ("COPY --chown=7 a.txt /var/run/a/a.txt\nCOPY b.txt /run/a/b.txt", "both make `/run/a`"),
+    ("RUN ln -s ../b /var/run/a\nCOPY a.txt /run/a/a.txt\nCOPY b.txt /b", "link"),
+    ("WORKDIR /w\nRUN rm -rf /w\nRUN mkdir -p /x", "`/w`"),
+    ('LABEL "a"=1\nLABEL a=2', "both set"),
+    ("RUN git config --global a.b c\nCOPY x.txt /root/.gitconfig", "/root"),
     ("COPY --chmod=600 a.txt /x/a.txt\nCOPY b.txt /x/b.txt", "both make `/x`"),
     ("COPY --chown=0:0 a.txt /x/a.txt\nCOPY b.txt /x/b.txt", "both make `/x`"),
     ("RUN ln -s /srv /x/l\nADD a.tar /x/\nCOPY b.txt /opt/b.txt", "link"),
@@ -121,6 +127,14 @@ def test_what_is_bound(text: str, why: str) -> None:
     found = verdict(text)
     assert not found.free
     assert why in found.why
+
+
+def test_who_has_looked_at_the_context_knows_more() -> None:
+    build = build_of("COPY . /app\nCOPY a.txt /app/l/a.txt\nCOPY b.txt /opt/b.txt")
+    assert not commuting.commute(build, 2, 3).free
+    assert commuting.commute(build, 2, 3, linkless=True).free
+    build = build_of("COPY --from=other /x /app\nCOPY a.txt /app/l/a.txt\nCOPY b.txt /opt/b.txt")
+    assert not commuting.commute(build, 2, 3, linkless=True).free
 
 
 # ------------------------------------------------------------------------------------ what is free changes nothing

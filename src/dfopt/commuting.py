@@ -46,26 +46,31 @@ class Verdict(NamedTuple):
     why: str
 
 
-def access(build: Build, index: int) -> Access:
-    """What an instruction of a stage reads and writes."""
+def access(build: Build, index: int, linkless: bool = False) -> Access:
+    """What an instruction of a stage reads and writes; `linkless` says that the caller has looked, and the build context holds no
+    symbolic links."""
     stage = build.stage(index)
     assert stage is not None, "asked for an instruction of a stage"
-    return _facts(build, stage).accesses[index]
+    return _facts(build, stage, linkless).accesses[index]
 
 
-def commute(build: Build, first: int, second: int) -> Verdict:
+def commute(build: Build, first: int, second: int, linkless: bool = False) -> Verdict:
     """Whether two instructions of one stage, `first` standing before `second`, may change places: the image and its configuration stay
-    the same, and what built builds. To move one past several, ask for each of them."""
+    the same, and what built builds. To move one past several, ask for each of them. `linkless` is as for `access`."""
     stage = build.stage(first)
     if stage is None or build.stage(second) is not stage or not stage.first < first < second:
         return Verdict(False, "they are no two steps of one stage")
-    facts = _facts(build, stage)
+    facts = _facts(build, stage, linkless)
     one, other = facts.accesses[first], facts.accesses[second]
     for setting, using, place in ((one, other, first), (other, one, second)):
         key = _set_and_used(setting, using)
         if key:
             return Verdict(False, f"{_line(build, place)} sets {_spoken(key)}, which the other uses")
-    both = sorted(name for name in one.sets & other.sets)
+    both = sorted(one.sets & other.sets)
+    if not both and any(_ANY_LABEL in found.sets for found in (one, other)):
+        both = (
+            [_ANY_LABEL] if all(any(name.startswith("LABEL ") for name in found.sets) for found in (one, other)) else []
+        )
     if both:
         return Verdict(False, f"both set {_spoken(both[0])}")
     for writing, using, place, user in ((one, other, first, second), (other, one, second, first)):
@@ -83,6 +88,7 @@ def uses_variable(found: Access, name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in found.state if pattern not in _STATE)
 
 
+_ANY_LABEL = "LABEL *"
 _STATE = frozenset(("USER", "WORKDIR", "SHELL"))
 
 
@@ -176,7 +182,7 @@ class _Ground:
     def leads(self, path: str) -> tuple[str, ...] | None:
         """The paths that a path may stand for, links followed; None where that is not known."""
         deep = "/**" if path.endswith("/**") else ""
-        todo, found = [path.removesuffix("/**")], [path]
+        todo, found = [layers.canonical(path.removesuffix("/**"))], [path]
         while todo:
             if len(found) > _MOST_LINKS:
                 return None
@@ -197,14 +203,14 @@ class _Ground:
                     if target is None:
                         return None
                     led = "/".join((target, *parts[count:]))
-                    todo.append(led)
+                    todo.append(layers.canonical(led))
                     found.append(led + deep)
                     break
         return tuple(found)
 
     def holds_links(self, folder: str) -> bool:
         """Whether a link that is known, or may be one, lies below a folder."""
-        below = folder.rstrip("/") + "/"
+        below = layers.canonical(folder).rstrip("/") + "/"
         return any(f"{other}/".startswith(below) for other in (*self.links, *self.doubtful, *self.trees))
 
 
@@ -212,10 +218,10 @@ _MOST_LINKS = 16
 
 
 @once
-def _facts(build: Build, stage: Stage) -> _Facts:
+def _facts(build: Build, stage: Stage, linkless: bool) -> _Facts:
     """The accesses of all instructions of a stage, read from its first to its last, since each may make a link that later ones follow."""
     above = build.stages[stage.base.stage] if stage.base.stage is not None else None
-    ground = _Ground(_facts(build, above).ground if above is not None else None)
+    ground = _Ground(_facts(build, above, linkless).ground if above is not None else None)
     base = build.state(stage.first).base
     if base is not None and base.distribution not in (None, "busybox"):
         ground.open.update(dict.fromkeys(layers.STANDARD_FOLDERS, -1))
@@ -224,7 +230,7 @@ def _facts(build: Build, stage: Stage) -> _Facts:
     for index in stage.indexes:
         found = accesses[index] = _resolved(_read(build, index), ground, _follows(build, index))
         _close(build, found, ground, standing, index)
-        _leave(build, index, found, ground)
+        _leave(build, index, found, ground, linkless)
     for folder, start in ground.open.items():
         standing.setdefault(folder, []).append((start, stage.last + 1))
     return _Facts(accesses, standing, ground)
@@ -233,6 +239,7 @@ def _facts(build: Build, stage: Stage) -> _Facts:
 def _resolved(found: Access, ground: _Ground, through: bool) -> Access:
     """An access with the links followed that earlier steps made; `through` is whether it follows those too that it meets below the folders
     that it writes to: a COPY does not, it fails or replaces them (tried)."""
+    found = found._replace(makes=tuple({layers.canonical(folder): manner for folder, manner in found.makes}.items()))
     reads, writes, makes = found.reads, found.writes, found.makes
     if not (ground.links or ground.doubtful or ground.trees):
         return found
@@ -279,16 +286,20 @@ def _close(
             standing.setdefault(folder, []).append((ground.open.pop(folder), index))
 
 
-def _leave(build: Build, index: int, found: Access, ground: _Ground) -> None:
+def _leave(build: Build, index: int, found: Access, ground: _Ground, linkless: bool) -> None:
     """Notes the folders and links that an instruction leaves."""
     name = build.instructions[index].name
     if name in ("WORKDIR", "COPY", "ADD"):
         for made, _ in found.makes:
             ground.open.setdefault(made, index)
     if name in ("COPY", "ADD"):
+        copy = build.copy(index)
         for laid in layers.laid(build, index) or ():
-            if not _surely_file(build, index, laid):
-                ground.trees.add(laid.path.rstrip("/") or "/")
+            seen = (
+                linkless and laid.kind != "archive" and "://" not in laid.source and not laid.source.startswith("git@")
+            )
+            if not _surely_file(build, index, laid) and not (seen and copy is not None and copy.origin is None):
+                ground.trees.add(layers.canonical(laid.path))
     run = build.run(index)
     if run is None or run.script.opaque is not None:
         return
@@ -296,7 +307,8 @@ def _leave(build: Build, index: int, found: Access, ground: _Ground) -> None:
     folder = None if layers.moves(run) else state.workdir
     for command in run.commands:
         program = posixpath.basename(command.name or "")
-        paths = [path for _, path in layers.named(command.simple.words[1:], (), state, folder)]
+        named = [path for _, path in layers.named(command.simple.words[1:], (), state, folder)]
+        paths = [path and layers.canonical(path) for path in named]
         if program == "ln" and paths:
             _link(command, paths, ground)
         elif program in ("cp", "mv", "tar", "unzip", "git", "install", "cpio", "patch"):
@@ -366,7 +378,7 @@ def _read(build: Build, index: int) -> Access:
         keys = [key.text for key, _ in instruction.pairs]
         sets = frozenset(f"LABEL {key}" for key in keys)
         if any(set(key) & set("$\"'\\") for key in keys) or not keys:
-            sets = frozenset(("LABEL *",))
+            sets = frozenset((_ANY_LABEL,))
     elif name in ("CMD", "ENTRYPOINT", "HEALTHCHECK"):
         # ENTRYPOINT takes away the CMD that a base image set.
         sets = frozenset(("CMD",)) if name == "ENTRYPOINT" else frozenset((name,))
@@ -626,6 +638,9 @@ def _run(build: Build, index: int) -> Access:
     if reach.why:
         return _unknown(reach.why, frozenset(reach.state | {"*"}), shared, context)
     writes = tuple(reach.writes)
+    for path in (state.workdir, *_above(state.workdir)) if state.workdir not in (None, "/") and state.workdir else ():
+        # The folder that it runs in is made where an earlier step deleted it.
+        reach.makes.setdefault(path, "COPY root")
     for _, options in build.mounts(index):
         # A folder that is not there is made for the mount, and stays.
         place = build.absolute(build.expand(options.get("target", ""), index), index)
@@ -694,7 +709,21 @@ def _command(command: Command, run: Run, state: State, folder: str | None, reach
         ):
             reach.why = f"`{label}` may change where programs are looked for"
             return
-    arguments = simple.words[1:]
+    arguments = tuple(word for word in simple.words[1:] if not _ADDRESS.match(word.text))
+    if program in ("chmod", "chown", "chgrp"):
+        # The first word that is no option is a mode or an owner.
+        first = next((word for word in arguments if not re.match(r"-[A-Za-z-]*$", word.text)), None)
+        if first is not None and not any(word.text.startswith(("--reference", "--from")) for word in arguments):
+            arguments = tuple(word for word in arguments if word is not first)
+    if program in _OF_HOME:
+        if state.home is None:
+            reach.why = f"it is not known where `{label}` has its settings"
+            return
+        places = _tree(state.home) if _OF_HOME[program] == "all" else (f"{state.home.rstrip('/')}/{_OF_HOME[program]}",)
+        reach.reads.update(dict.fromkeys(places))
+        reach.writes.update(dict.fromkeys(places if program != "curl" else ()))
+    if program == "mktemp":
+        reach.writes.update(dict.fromkeys(("/tmp/*", "/var/tmp/*")))
     if program in _TEXT:
         _named(label, (), simple.redirections, state, folder, reach)
     elif program in _ACCOUNTS:
@@ -723,6 +752,9 @@ def _command(command: Command, run: Run, state: State, folder: str | None, reach
         _named(label, arguments, simple.redirections, state, folder, reach)
 
 
+_ADDRESS = re.compile(r"[\"']?(?:https?|ftp)://")
+# Those with settings, or a history, in the home folder: the name of the file, or `all`.
+_OF_HOME = {"curl": ".curlrc", "wget": ".wget*", "git": "all", "ssh-keygen": "all"}
 # Their words are text.
 _TEXT = frozenset(
     "echo printf true false : id whoami date sleep seq expr uname arch nproc hostname printenv export set unset umask exit".split()

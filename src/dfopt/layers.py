@@ -368,6 +368,11 @@ def meets(written: str, other: str) -> bool:
     return len(one) < len(two) or second != other
 
 
+def canonical(path: str) -> str:
+    """A path or glob with the links followed that are folders of the system on many images: `/var/run/x` is `/run/x`."""
+    return "/".join(_components(path)) or "/"
+
+
 def _components(path: str) -> list[str]:
     path = path.rstrip("/")
     for link, target in _LINKS.items():
