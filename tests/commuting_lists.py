@@ -28,32 +28,46 @@ FOLDERS = (
 )
 FILES = ("/a/f.txt", "/a/b/f.txt", "/b/g.txt", "/srv/a/f.txt", "/srv/f.txt", "/l/f.txt", "/run/a/g.txt", "/var/run/a/g.txt", "zz",
          "/bin/zz", "/usr/bin/zz", "/var/local/a/f.txt", "/b")  # fmt: skip
-SOURCES = ("f.txt", "g.txt", "f.txt g.txt", "run.sh", "plain", "conf.d", "d", "e", "d/sub", "d/f.txt", "d e", ".")
+SOURCES = (
+    "f.txt",
+    "g.txt",
+    "f.txt g.txt",
+    "run.sh",
+    "plain",
+    "conf.d",
+    "shop.web",
+    "d",
+    "e",
+    "d/sub",
+    "d/f.txt",
+    "d e",
+    ".",
+)
 OWNERS = ("", "", "", "0:0", "7:7", "7:8")
 COMMANDS = ("mkdir -p {}", "mkdir {}", "touch {f}", "echo hello > {f}", "echo $A > {f}", "echo $B >> {f}", "rm -rf {}", "rm -f {f}",
             "chmod 700 {}", "chmod -R 711 {}", "chown 5:5 {}", "chown -R 6:6 {}", "ln -s {} /l", "ln -s /srv {}", "ln -s ../b {}",
             "cp {f} {}", "cp -r {} {}", "mv {} {}", "cat {f} > {f}", "mkdir -p {} {}", "true")  # fmt: skip
 
 
-def one(pick: Pick, root: bool) -> model.Instruction:
-    """An instruction; a RUN only where the user is `root`, since the model knows no permissions."""
+def one(pick: Pick, root: bool, folders: tuple[str, ...], files: tuple[str, ...]) -> model.Instruction:
+    """An instruction about some of these places; a RUN only where the user is `root`, since the model knows no permissions."""
     kinds = ("COPY", "COPY", "COPY", "COPY", "RUN", "RUN", "RUN", "WORKDIR", "WORKDIR", "ENV", "ARG", "USER", "LABEL", "EXPOSE", "CMD",
              "ENTRYPOINT", "SHELL")  # fmt: skip
     kind = pick(kinds)
     if kind == "RUN" and not root:
         kind = "WORKDIR"
     if kind == "COPY":
-        place = pick(FOLDERS + FILES + tuple(f"{folder}/" for folder in FOLDERS) + (".", "./", "$A/x", "/$B/"))
+        place = pick(folders + files + tuple(f"{folder}/" for folder in folders) + (".", "./", "$A/x", "/$B/"))
         return kind, pick(SOURCES), place, pick(OWNERS), pick(("", "", "", "600", "755"))
     if kind == "WORKDIR":
-        return kind, pick((*FOLDERS, "$A"))
+        return kind, pick((*folders, "$A"))
     if kind == "RUN":
         commands = []
         for _ in pick(("1", "1", "12")):
             command = pick(COMMANDS)
             while "{" in command:
                 hole = command[command.index("{") : command.index("}") + 1]
-                command = command.replace(hole, pick(FILES if hole == "{f}" else FOLDERS), 1)
+                command = command.replace(hole, pick(files if hole == "{f}" else folders), 1)
             commands.append(command)
         return kind, *commands
     values = {
@@ -70,11 +84,20 @@ def one(pick: Pick, root: bool) -> model.Instruction:
 
 
 def several(pick: Pick, count: int) -> list[model.Instruction]:
-    """A list of instructions, the last of which are looked at; the first may make links and folders that these meet."""
+    """A list of instructions about few places, so that they meet."""
+    folders: tuple[str, ...] = tuple(pick(FOLDERS) for _ in range(3))
+    files: tuple[str, ...] = (*(pick(FILES) for _ in range(2)), f"{folders[0]}/f.txt", f"{folders[1]}/sub/f.txt")
     found: list[model.Instruction] = []
+    if pick(("", "link")):
+        place = folders[0]
+        found.append(("RUN", f"mkdir -p {place}", f"ln -s {place} /l"))
+        folders, files = (
+            (place, "/l", folders[2]),
+            (f"{place}/f.txt", f"{place}/b.txt", "/l/f.txt", "/l/sub/f.txt", files[0]),
+        )
     root = True
-    for _ in range(count):
-        found.append(one(pick, root))
+    while len(found) < count:
+        found.append(one(pick, root, folders, files))
         if found[-1][0] == "USER":
             root = found[-1][1] == "0:0"
     return found

@@ -37,13 +37,14 @@ def link(target: str) -> Node:
     return Node("l", 0o777, 0, 0, target)
 
 
-# The build context of all lists; `conf.d` is named like a file.
+# The build context of all lists; `shop.web` is named like a file.
 CONTEXT = folder(
     f_txt=file("f\n"),
     g_txt=file("g\n", 0o600),
     run_sh=file("#!/bin/sh\n", 0o755),
     plain=file("plain\n"),
     conf_d=folder(0o750, c_txt=file("c\n")),
+    shop_web=folder(0o705, f_txt=file("shop/f\n")),
     d=folder(0o711, f_txt=file("d/f\n"), sub=folder(0o700, h_txt=file("h\n", 0o640))),
     e=folder(f_txt=file("e/f\n", 0o755), lnk=link("/srv"), sub=folder(0o775, i_txt=file("i\n"))),
 )
@@ -248,7 +249,7 @@ class Image:
                     self.write(path, "")
         elif program == "rm":
             for path in paths:
-                self.remove(path)
+                self.remove(path, "-rf" in flags)
         elif program in ("chmod", "chown"):
             for path in paths[1:]:
                 self.give(path, operands[0], "-R" in flags, program)
@@ -276,7 +277,7 @@ class Image:
             node = holder.entries[name] = Node("f", 0o644, 0, holder.gid if holder.mode & 0o2000 else 0)
         node.data = text
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: str, deep: bool = True) -> None:
         if path.rstrip("/") != path:
             raise AssertionError("rm of a path with a slash behind it")
         try:
@@ -284,6 +285,8 @@ class Image:
         except Failed:
             return  # `rm -f` passes over a name below a file
         if node is not None:
+            if node.kind == "d" and not deep:
+                raise Failed(f"{path} is a folder")
             holder, name = self.parent(path)
             del holder.entries[name]
 
