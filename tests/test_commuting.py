@@ -64,7 +64,10 @@ FREE = [
 ]
 
 BOUND = [
-    ("WORKDIR /x\nCOPY shop.web /x/\nCOPY --from=other /b.txt /x/b.txt", "link"),  # a folder may have such a name
+    (
+        "WORKDIR /x\nCOPY shop.web /x/\nCOPY --from=other /b.txt /x/b.txt",
+        "writes `/x/**`",
+    ),  # a folder may have such a name
     ("COPY --chown=7 a.txt /var/run/a/a.txt\nCOPY b.txt /run/a/b.txt", "both make `/run/a`"),
     ("RUN ln -s ../b /var/run/a\nCOPY a.txt /run/a/a.txt\nCOPY b.txt /b", "link"),
     ("WORKDIR /w\nRUN rm -rf /w\nRUN mkdir -p /x", "`/w`"),
