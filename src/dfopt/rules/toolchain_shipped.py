@@ -59,18 +59,40 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
         tools = _tools(build, chain)
         for built in _builds(build, chain):
             if built.language in tools and not _runs_with_it(build, stage, built.language):
-                yield _finding(build, given, stage, built, *tools[built.language])
+                yield _finding(
+                    build, given, stage, built, tools[built.language], synthesis.plan_of(build, given, stage)
+                )
                 break
+        else:
+            yield from _planned(build, given, stage)
 
 
-def _finding(build: Build, given: Given, stage: Stage, built: _Built, origin: Span, brought: str) -> Finding:
-    message = (
-        f"`{built.label}` builds in the image that is shipped, with the {built.language} tool chain of {brought}"
-        f" -> {_ADVICE[built.language]}"
-    )
-    related = (Related(origin, "the tool chain comes in here"),)
-    saves = Saving(f"the {built.language} tool chain, the sources and what the build leaves behind")
+def _planned(build: Build, given: Given, stage: Stage) -> Iterator[Finding]:
+    """A stage whose tool chain no table names (compilers that come as packages are another rule's), where a plan is sure of it."""
     plan = synthesis.plan_of(build, given, stage)
+    if isinstance(plan, synthesis.Plan) and not plan.questions:
+        simple = plan.built.simple
+        label = " ".join(word.text for word in simple.words[:2])
+        span = plan.built.run.span(simple.start, simple.end)
+        built = _Built(plan.built.instruction, span, label if len(label) < 40 else simple.words[0].text, plan.language)
+        yield _finding(build, given, stage, built, None, plan)
+
+
+def _finding(
+    build: Build,
+    given: Given,
+    stage: Stage,
+    built: _Built,
+    origin: tuple[Span, str] | None,
+    plan: synthesis.Plan | str | None,
+) -> Finding:
+    message = (
+        f"`{built.label}` builds in the image that is shipped, with the {built.language} tool chain"
+        f"{f' of {origin[1]}' if origin is not None else ''}"
+        f" -> {_ADVICE.get(built.language, 'build in a stage of its own and copy the result into a small image')}"
+    )
+    related = (Related(origin[0], "the tool chain comes in here"),) if origin is not None else ()
+    saves = Saving(f"the {built.language} tool chain, the sources and what the build leaves behind")
     if plan is None:
         refusal = f"dfopt makes no plan for {built.language} yet"
     elif isinstance(plan, str):

@@ -17,7 +17,7 @@ What the language says (the fields of `Proposal` say the details):
 
 - `built` is the command that builds; `outputs` are all paths, absolute in the builder, that the build leaves for use: files or
   folders. Do not follow `cp`, `mv`, `install`, `ln` behind the build: the spine does, and takes of all the outputs those that
-  the image's command names. An output in a cache mount is none: look at `site.in_mount(placed, path)`.
+  the image's command names. What lies in a cache mount, and is not copied out of it by the same RUN, is dropped by the spine.
 - `explained` are the `key`s of all commands (`site.commands`) that only build: `go mod download`, `npm ci`. What nobody explains
   and the spine does not know (package installs, users, `mkdir`, `cp`, `chmod`, ...) becomes a question `run-NAME` by itself.
 - `image` is the runtime image as FROM has it, and `why` says why this one. Keep the distribution and its release (`facts.py`).
@@ -68,9 +68,11 @@ from dfopt.startup import NamedTuple, pattern
 
 # Modules of this package, each with texts of which one must stand in the file.
 LANGUAGES: dict[str, tuple[str, ...]] = {
+    "c": ("make", "gcc", "g++", "clang", "cc ", "ninja", "meson"),
     "dotnet": ("dotnet publish", "dotnet build"),
     "go": ("go build", "go install"),
     "java": ("mvn", "gradle"),
+    "rust": ("cargo",),
 }
 
 

@@ -183,6 +183,10 @@ _PRESENT: dict[str, frozenset[str]] = {
 }  # fmt: skip
 
 
+# Libraries that each image of Debian and Ubuntu has: its package manager is linked to them.
+PRESENT_LIBRARIES = frozenset(("libstdc++6", "libgcc-s1", "zlib1g", "libbz2-1.0", "liblzma5"))
+
+
 def only_builds(package: str) -> bool:
     """Whether a package is known to be needed to build only."""
     return _TOOLS.fullmatch(package) is not None

@@ -51,9 +51,6 @@ def propose(site: Site) -> Proposal | str | None:
     projects = [placed for placed in built if not _is_tool(placed)]
     if not projects:
         return None
-    for one in outputs:
-        if site.in_mount(projects[-1], one.path):
-            return f"`{one.path}` lies in a mount, so that the image has nothing of it"
     image, family = facts.small_image(site.image, known)
     static, question = _is_static(site, projects, known)
     if question is not None:
@@ -138,6 +135,9 @@ def _explained(placed: Placed) -> bool:
         "buf",
         "govulncheck",
         "staticcheck",
+        "dep",
+        "glide",
+        "govendor",
         "goimports",
     )
 

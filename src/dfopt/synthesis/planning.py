@@ -89,7 +89,8 @@ class _Found:
 
     def __init__(self) -> None:
         self.products: dict[str, Artefact] = {}
-        self.hidden: set[str] = set()
+        # What a RUN deletes, and the last that does.
+        self.hidden: dict[str, int] = {}
         self.packages: dict[str, str] = {}
         self.recommends = False
         self.left: list[str] = []
@@ -475,6 +476,17 @@ def _read_commands(site: Site, proposal: Proposal, found: _Found, starts: list[_
             _read_command(site, proposal, found, placed, removed, built)
             if found.refusal:
                 return
+    # What lies in a mount the image does not have, and what is deleted again need not be made.
+    for path in [one.path for one in proposal.outputs if site.in_mount(proposal.built, one.path)]:
+        found.products.pop(path, None)
+    laid = [one.path for index in site.stage.indexes for one in layers.laid(build, index) or () if one.kind != "file"]
+    sources = {*laid, *(posixpath.dirname(path) for path in _laid_files(site))}
+    needless = [
+        words[2] for words in found.setup
+        if words[:2] == ("mkdir", "-p") and (words[2] in found.hidden or any(path == words[2] or path.startswith(words[2] + "/") for path in sources))
+        and all(other[0] != "chown" or other[2] != words[2] for other in found.setup)
+    ]  # fmt: skip
+    found.setup = [words for words in found.setup if not (words[:2] == ("mkdir", "-p") and words[2] in needless)]
 
 
 def _read_copy(site: Site, found: _Found, index: int) -> None:
@@ -546,7 +558,7 @@ def _read_command(
     elif base == "rm":
         for path in paths:
             if path is not None:
-                found.hidden.add(path)
+                found.hidden[path] = placed.instruction
                 for known in list(found.products):
                     if layers.covers(path, known) or known.startswith(path + "/"):
                         del found.products[known]
@@ -641,7 +653,7 @@ def _packages(site: Site, proposal: Proposal, found: _Found, placed: Placed, use
                     )
                 else:
                     found.packages.update((one, f"for `{name}`") for one in answer if one != "none")
-            elif library:
+            elif library and not (wanted == "debian" and library in facts.PRESENT_LIBRARIES):
                 found.packages[library] = f"the library of `{name}`"
             else:
                 found.left.append(name)
@@ -803,7 +815,7 @@ def _relocates(
             if base in ("mv",) or (known.path == source and not _in_sources(site, path)):
                 found.products.pop(known.path if known.path == source else "", None)
             if known.path != source:
-                found.hidden.add(known.path)
+                found.hidden[known.path] = placed.instruction
         elif not _in_sources(site, path):
             found.products[path] = Artefact(
                 path, "file" if layers.is_file_name(name) else "", "the stage puts it there"
@@ -953,6 +965,7 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
     everything: set[str] = set()
     wanted: dict[str, str] = {}
     roots: set[str] = set()
+    laid_at: dict[str, int] = {}
     for index in site.stage.indexes:
         copy = build.copy(index)
         if copy is None:
@@ -1011,7 +1024,7 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
                 source
                 and (matches_any(source, _IRRELEVANT) or proposal.is_source(source) is True)
                 and not proposal.sources_stay
-            ):
+            ) or _deleted(found, path, index):
                 wanted.pop(path, None)
             elif proposal.sources_stay or not source or proposal.is_source(source) is not True:
                 wanted[path] = root
@@ -1027,9 +1040,7 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
             if root and source in placed:
                 wanted.pop(path, None)
     kept.update(_folded(wanted, everything, roots, found))
-    for path in [
-        path for path in kept if any(path == gone or path.startswith(gone.rstrip("/") + "/") for gone in found.hidden)
-    ]:
+    for path in [path for path in kept if _deleted(found, path, laid_at.get(path, -1))]:
         del kept[path]
     if answer is not None:
         if answer != ("all",):
@@ -1057,6 +1068,14 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
             ("none", "all", "PATHS"),
         )
     return kept
+
+
+def _deleted(found: _Found, path: str, index: int) -> bool:
+    """Whether a path that instruction `index` brings is deleted behind it, itself or with a folder above it."""
+    return any(
+        at > index >= 0 and (path == gone or path.startswith(gone.rstrip("/") + "/"))
+        for gone, at in found.hidden.items()
+    )
 
 
 def _folded(wanted: dict[str, str], everything: set[str], roots: set[str], found: _Found) -> dict[str, Artefact]:
