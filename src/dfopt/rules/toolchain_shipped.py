@@ -94,7 +94,7 @@ def _finding(
     related = (Related(origin[0], "the tool chain comes in here"),) if origin is not None else ()
     saves = Saving(f"the {built.language} tool chain, the sources and what the build leaves behind")
     if plan is None:
-        refusal = f"dfopt makes no plan for {built.language} yet"
+        refusal = "dfopt has no plan for what is built here"
     elif isinstance(plan, str):
         refusal = plan
     elif plan.questions:

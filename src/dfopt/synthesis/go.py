@@ -15,12 +15,10 @@ _BUILD_ONLY = frozenset(
     " GOMODCACHE GOWORK CGO_CFLAGS CGO_LDFLAGS CGO_CPPFLAGS GOEXPERIMENT GOBIN GOPATH".split()
 )
 
-# Files that only `go build` reads; folders that Go's own layout keeps for sources.
+# Files that only `go build` reads.
 _SOURCE = pattern(
     r".*\.(?:go|s|c|cc|cpp|h|hpp|syso|proto)|go\.(?:mod|sum|work|work\.sum)|buf(?:\.gen|\.work)?\.(?:yaml|lock)|.*_test\.go|\.golangci\.ya?ml|tools\.go"
 )
-_SOURCE_FOLDERS = frozenset(("cmd", "internal", "pkg", "vendor", "api", "src"))
-
 _IMPORTS_C = pattern(r'(?m)^\s*(?:import\s+)?"C"\s*$')
 _EMBEDS = pattern(r"(?m)^//go:embed\s+(.+)$")
 # Modules that want cgo.
@@ -87,13 +85,13 @@ def propose(site: Site) -> Proposal | str | None:
             return True
         if any(path == one or path.startswith(one + "/") for one in embedded):
             return True
-        return True if site.context is None and path.rstrip("/") in _SOURCE_FOLDERS and not site.context else None
+        return None
 
     explained = frozenset(placed.key for placed in site.commands if _explained(placed))
     notes = () if static else ("the program is not static: the libraries that it is linked to must be in the runtime",)
     return Proposal(
         "Go", projects[-1], tuple(outputs), image, why, family, explained, is_source, shell=has_shell, needs_libraries=not static,
-        tools=frozenset(("bash", "curl", "git", "tar", "musl-dev", "upx")) - _named_tools(site), system=tuple(system), build_only=_BUILD_ONLY,
+        tools=frozenset(("go-dep", "bash", "curl", "git", "tar", "musl-dev", "upx")) - _named_tools(site), system=tuple(system), build_only=_BUILD_ONLY,
         questions=tuple(questions), notes=notes,
     )  # fmt: skip
 

@@ -54,6 +54,8 @@ _DATA = pattern(
 
 _MOST = 12
 
+_DOWNLOADED = "the stage downloads it"
+
 _WRAPPERS = frozenset(
     ("tini", "dumb-init", "exec", "env", "su-exec", "gosu", "nice", "nohup", "setpriv", "timeout", "catatonit", "time")
 )
@@ -858,7 +860,7 @@ def _downloads(site: Site, proposal: Proposal, found: _Found, placed: Placed) ->
         r"\.(?:tar|t?gz|tgz|zip|xz|bz2|deb|apk|rpm|asc|sig|sha256\w*)$", target
     ):
         return
-    found.products[target] = Artefact(target, "file", "the stage downloads it")
+    found.products[target] = Artefact(target, "file", _DOWNLOADED)
 
 
 def _unpacks_for_build(site: Site, placed: Placed, base: str) -> bool:
@@ -1111,6 +1113,9 @@ def _chosen(
     laid = _laid_files(site)
     for path, one in {**carried, **found.products}.items():
         if path in found.hidden and path not in program.paths:
+            continue
+        if one.why == _DOWNLOADED and posixpath.basename(path) in found.used and path not in program.paths:
+            found.left.append(posixpath.basename(path))  # a RUN of the stage calls it
             continue
         made = one.why == "the stage puts it there"
         if made and _in_sources(site, path) and path not in program.paths:
