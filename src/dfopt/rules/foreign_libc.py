@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dfopt import bases, layers, needs, rebase
 from dfopt.build import Build, Command, Run, Stage
 from dfopt.packages import Use
-from dfopt.rule import AddsWord, Finding, Fix, Given, Related
+from dfopt.rule import AddsWord, Changes, Finding, Fix, Given, Related
 from dfopt.shell import Simple
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
@@ -108,7 +108,7 @@ def _copied(build: Build, given: Given, index: int, library: str, named: str) ->
     for program in _programs(build, given, origin, bases.repository_of(image)[0]):
         if any(_brings(source, program.path) for source in sources):
             place = program.run.span(program.simple.start, program.simple.end)
-            fix = _without_c(build, program) if program.cures else None
+            fix = _without_c(build, origin, program) if program.cures else None
             message = f"`{program.label}` links against glibc{program.when}, and {named} {lacks} -> {program.advice}"
             yield Finding(place, message, fix, None, (Related(span, "the program goes there"),))
     if library == "musl" and any(_MODULES.search(source) for source in sources):
@@ -197,7 +197,7 @@ def _go(build: Build, index: int, run: Run, use: Use, folder: str) -> Iterator[_
         )
 
 
-def _without_c(build: Build, program: _Program) -> Fix:
+def _without_c(build: Build, stage: Stage, program: _Program) -> Fix:
     simple = program.simple
     place = program.run.span(simple.start, simple.start).start
     return Fix(
@@ -205,8 +205,32 @@ def _without_c(build: Build, program: _Program) -> Fix:
         (Edit(Span(place, place), "CGO_ENABLED=0 "),),
         False,
         "to agree: the program is static, and packages that need C (a driver for SQLite, for instance) are missing",
-        (AddsWord(program.instruction, simple.start, ("CGO_ENABLED=0",)),),
+        (AddsWord(program.instruction, simple.start, ("CGO_ENABLED=0",)), *_changes(build, stage, program)),
     )
+
+
+def _changes(build: Build, stage: Stage, program: _Program) -> Iterator[Changes]:
+    """The program where it is made, and wherever it is copied to."""
+    made = program.path + "*" if program.path.endswith("/") else program.path
+    for one in (stage, *build.children(stage)):
+        yield Changes((made,), one.index)
+    for reference in build.users(stage):
+        copy, owner = build.copy(reference.instruction), build.stage(reference.instruction)
+        if copy is None or owner is None or copy.sources is None or copy.destination is None:
+            continue
+        target = copy.destination.rstrip("/")
+        paths = []
+        for source in (posixpath.normpath(posixpath.join("/", one)) for one in copy.sources):
+            if not _brings(source, program.path):
+                continue
+            if source == program.path or program.path.endswith("/"):
+                # The destination is the file, or the folder that it goes to.
+                folder = copy.destination.endswith("/") or len(copy.sources) > 1
+                paths += [*([] if folder else [target]), f"{target}/{posixpath.basename(source)}"]
+            else:
+                paths.append(f"{target}/{posixpath.relpath(program.path, source)}")
+        for one in (owner, *build.children(owner)) if paths else ():
+            yield Changes(tuple(paths), one.index)
 
 
 def _cargo(build: Build, index: int, run: Run, use: Use, folder: str) -> Iterator[_Program]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dfopt import rewrite
 from dfopt.build import Build, Run, Stage
 from dfopt.packages import Use
-from dfopt.rule import Adds, AddsCopy, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, Removes
+from dfopt.rule import Adds, AddsCopy, Changes, DropsCommand, DropsWord, Effect, Finding, Fix, Given, Layers, Removes
 from dfopt.shell import Simple
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
@@ -269,18 +269,24 @@ def _fix(
     effects: list[Effect] = [AddsCopy(index, tool.paths, target, (f"--from={tool.image}:{tag}",)), dropped]
     for one in images:
         effects.append(Adds((*programs, *(f"/usr{path}" for path in programs if path.startswith("/bin/"))), one.index))
-        effects.append(Removes(_LEFT[tool.name], one.index))
+        left = (_BY_SCRIPT if install.word is None and install.end != install.simple.end else _BY_MANAGER)[tool.name]
+        effects += [Removes(left, one.index), Changes(tuple(path for path in left if "." in path), one.index)]
         if not whole:
             effects.append(Layers(one.index, 1))
     agreed = f"to agree: `{tool.name}` comes from `{tool.image}` to `{target}`, and is no longer where it was installed"
     return Fix(f"copy `{tool.name}` from its image", edits, False, agreed, tuple(effects))
 
 
-# What an install left, by its manager or its script.
-_LEFT = {
-    "uv": ("/usr/local/lib/python3*/site-packages/uv*/**", "/usr/local/lib/python3*/site-packages/uv*", "/usr/local/bin/uv*", "/root/.local/bin/*",
-           "/root/.cargo/bin/*", "/root/.cache/pip/**"),
-    "composer": ("/root/.composer/**",),
-    "bun": ("/usr/local/lib/node_modules/bun/**", "/usr/local/bin/bun*", "/root/.bun/**", "/root/.npm/**"),
-    "deno": ("/root/.deno/**",),
+# What an install left, by its manager and by its script; where a virtual environment or HOME is, is not known.
+_BY_MANAGER = {
+    "uv": ("/**/*-packages/uv", "/**/*-packages/uv/**", "/**/*-packages/uv-*.dist-info", "/**/*-packages/uv-*.dist-info/**",
+           "/**/bin/uv", "/**/bin/uvx", "/**/.cache", "/**/.cache/pip", "/**/.cache/pip/**"),
+    "bun": ("/**/node_modules/bun", "/**/node_modules/bun/**", "/**/bin/bun", "/**/bin/bunx", "/**/.npm/**"),
+}  # fmt: skip
+_BY_SCRIPT = {
+    "uv": ("/**/.local", "/**/.local/bin", "/**/bin/uv", "/**/bin/uvx", "/**/bin/env", "/**/bin/env.fish", "/**/.config/uv/**", "/**/.profile",
+           "/**/.bashrc", "/**/.bash_profile", "/**/.zshrc", "/**/.zshenv"),
+    "composer": ("/**/.composer/**",),
+    "bun": ("/**/.bun", "/**/.bun/**", "/**/.bashrc"),
+    "deno": ("/**/.deno", "/**/.deno/**", "/**/.bashrc", "/**/.profile"),
 }  # fmt: skip
