@@ -328,6 +328,28 @@ def application(act: Callable[[Arguments], int]) -> typer.Typer:
         }
         raise typer.Exit(audit(image, dockerfile, limits, given, name, platform, engine, form, output))
 
+    def order_command(
+        paths: list[str] | None = typer.Argument(None, metavar="[PATH]...", help=PATHS, show_default=False),
+        apply: bool = typer.Option(False, "--apply", help="Write the proposed order."),
+        diff: bool = typer.Option(False, "--diff", help="Print the change as a unified diff; write nothing."),
+        unsafe: bool = typer.Option(False, "--unsafe", help="With the changes too that want your consent."),
+        log: str | None = typer.Option(
+            None, "--costs", metavar="FILE", help="A log of a build, for what each step costs."
+        ),
+        context: str | None = typer.Option(None, "--context", metavar="FOLDER", help="The build context."),
+        form: str = typer.Option("text", "--format", "-f", help="The form of the report."),
+        config: str | None = typer.Option(None, "--config", metavar="FILE", help="Use this configuration file."),
+        no_config: bool = typer.Option(False, "--no-config", "--isolated", help="Use no configuration file."),
+    ) -> None:
+        if apply and diff:
+            raise typer.BadParameter("--apply writes and --diff does not: give one of them")
+        raise typer.Exit(order(tuple(paths or (".",)), apply, diff, unsafe, log, context, form, config, no_config))
+
+    order_command.__annotations__["form"] = Literal["text", "json"]
+    app.command("order", help="Print what each step costs at a change, and the cheapest order; --apply writes it.")(
+        order_command
+    )
+
     @app.command("rules", help="List the rules.")
     def rules_command() -> None:
         raise typer.Exit(list_rules())
@@ -814,6 +836,79 @@ def audit(
             _say(f"dfopt: {output}: {_reason(error)}\n")
             return WRONG_USE
     return FINDINGS if beyond else CLEAN
+
+
+def order(
+    paths: Sequence[str], apply: bool, diff: bool, unsafe: bool, log: str | None, root: str | None, form: str,
+    config: str | None, no_config: bool,
+) -> int:  # fmt: skip
+    """Print, or write, the cheapest order of the Dockerfiles found; 1 where a cheaper one than the file's is known and not written."""
+    from dfopt import context, costs, files, reorder
+    from dfopt.config import ConfigError
+    from dfopt.plan import Wishes, configuration, placed, planner
+    from dfopt.report import orders
+    from dfopt.source import Source
+
+    if root is not None and not os.path.isdir(root):
+        _say(f"dfopt: --context: `{root}` is no folder\n")
+        return WRONG_USE
+    wishes = Wishes(context=root)
+    known: dict[object, object] = {}
+    try:
+        base, settings = planner(wishes), configuration(config, no_config)
+        given = () if log is None else (costs.read_log(files.read(log).decode("utf-8", "replace")),)
+    except ConfigError as error:
+        _say(f"dfopt: {error}\n")
+        return WRONG_USE
+    except (OSError, costs.BadLog) as error:
+        _say(f"dfopt: --costs: `{log}`: {_reason(error) if isinstance(error, OSError) else error}\n")
+        return WRONG_USE
+    code, nothing = CLEAN, True
+    found: list[orders.Result] = []
+    for one in files.find(paths, lambda path: False):
+        nothing = False
+        stdin = one.path == STDIN
+        path = "<stdin>" if stdin else one.path
+        try:
+            if one.error:
+                raise OSError(one.error[:1].lower() + one.error[1:])
+            data = _read_stdin() if stdin else files.read(one.path)
+            chosen = settings(os.path.dirname(one.path))
+            # A file that comes by a pipe lies nowhere, whatever context the configuration names.
+            plan = placed(base(chosen, path), chosen, wishes, one.path, known) if not stdin else base(chosen, path)
+            logs = given if stdin else (*given, costs.recorded(one.path))
+            source = Source.from_bytes(data, path)
+            try:
+                proposal = reorder.propose(source, plan, logs, unsafe)
+            except reorder.Refused as error:
+                _say(f"dfopt: {path}: {error}\n")
+                code = max(code, FINDINGS)
+                if stdin and apply:
+                    _write_bytes(data)
+                continue
+            after = proposal.after.to_bytes() if proposal.changes else data
+            written = apply and bool(proposal.changes)
+            if stdin and apply:
+                _write_bytes(after)
+            elif written:
+                files.replace(one.path, data, after)
+            elif diff and proposal.changes:
+                _write_bytes(_diff(path, data, after, _colored("auto", sys.stdout)))
+            if proposal.left or (proposal.changes and not written):
+                code = max(code, FINDINGS)
+            found.append(orders.Result(proposal, written))
+        except ConfigError as error:
+            _say(f"dfopt: {error}\n")
+            code = max(code, WRONG_USE)
+        except (OSError, context.BadPattern) as error:
+            _say(f"dfopt: {path}: {_reason(error) if isinstance(error, OSError) else error}\n")
+            code = max(code, WRONG_USE)
+    stream = sys.stderr if diff or (apply and STDIN in paths) else sys.stdout
+    if found or form == "json":
+        _write(stream, orders.json_of(found) if form == "json" else orders.text_of(found))
+    if nothing:
+        _say("dfopt: no Dockerfile found -> name the file itself if it has another name\n")
+    return code
 
 
 def list_rules() -> int:

@@ -71,6 +71,7 @@ install npm | 45 | typical | npm ci of 500 packages |
 install npm, mounted | 12 | typical | npm ci with a cache mount |
 install pip | 30 | typical | pip install of 50 packages |
 install pip, mounted | 8 | typical | pip install with a cache mount |
+packages pip | 7.7 | measured | pip install of four packages by name | 2026-11-21
 install | 60 | typical | installing the dependencies of a project |
 build go | 60 | typical | go build of a large project |
 build go, mounted | 15 | typical | go build with a cache mount |
@@ -116,8 +117,9 @@ def _of_run(build: Build, index: int) -> Figure:
     for command in run.commands:
         if command.use is not None:
             figure = _of_use(command.use, mounted)
-            if figure is not None:
+            if figure is not None and figure.seconds is not None:
                 found.setdefault(figure.origin, figure)
+            unknown = unknown or figure == UNKNOWN or command.use.action == "update"
             continue
         if command.name and (
             command.name not in _SMALL or any(w.text in ("-R", "--recursive") for w in command.simple.words)
@@ -139,10 +141,13 @@ def _of_use(use: Use, mounted: bool) -> Figure | None:
     """The time of a package manager's command; None for one that does little."""
     family = use.manager.family
     suffixes = (", mounted", "") if mounted else ("",)
-    if use.action in ("install", "download", "upgrade", "update"):
-        kind = "system" if family in layers.SYSTEM_FAMILIES else family
-        own = [f"install {kind}{suffix}" for suffix in suffixes]
-        return _row(*own, "install")
+    if use.action in ("install", "download", "upgrade") or (use.action == "build" and family == "pip"):
+        if family in layers.SYSTEM_FAMILIES:
+            return _row(*(f"install system{suffix}" for suffix in suffixes))
+        # What a project declares is many packages, what is named is few.
+        if use.reads_project:
+            return _row(*(f"install {family}{suffix}" for suffix in suffixes), "install")
+        return _row(f"packages {family}")
     if use.action in ("build", "run"):
         return _row(*(f"build {family}{suffix}" for suffix in suffixes), "build")
     return None

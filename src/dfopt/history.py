@@ -29,8 +29,8 @@ _VERSION = 1
 
 
 class History(NamedTuple):
-    """What was recorded. `commits` are the paths that each commit touched below the asked folder, newest first, empty where it touched
-    none; `days` the time from the oldest to the newest; `seen` all paths that a commit names there, `complete` whether these are all that
+    """What was recorded. `commits` are the paths that each commit touched below the asked folder, newest first, those left out that touched
+    none (no image is built for them); `days` the time from the oldest to the newest; `seen` all paths that a commit names there, `complete` whether these are all that
     ever were. `source` says in words where it is from, or why there is none: then `commits` is empty."""
 
     commits: tuple[frozenset[str], ...]
@@ -44,34 +44,32 @@ def of(folder: str) -> History:
     """The history of what lies below a folder (the root of a build context)."""
     top = _top(os.path.realpath(folder))
     if top is None:
-        return _none("no git repository")
+        return none("no git repository")
     prefix = os.path.relpath(os.path.realpath(folder), top).replace(os.sep, "/")
     prefix = "" if prefix == "." else prefix + "/"
     log = _log(top)
     if isinstance(log, str):
-        return _none(log)
+        return none(log)
     shallow = "shallow clone" if _shallow(_common(top) or "") else ""
-    commits = [_below(touched, prefix) for _, touched in log.commits]
-    number = len(commits) + log.complete  # with the first one, which counts as no change
+    below = [_below(touched, prefix) for _, touched in log.commits]
+    commits = tuple(touched for touched in below if touched)
+    number = len(below) + log.complete  # with the first one, which counts as no change
     counted = f"{number} commit{'' if number == 1 else 's'}"
+    if len(below) < ENOUGH:
+        return none(f"{shallow or 'git history'} of {counted}")
     if len(commits) < ENOUGH:
-        return _none(f"{shallow or 'git history'} of {counted}")
-    if not any(commits):
-        return _none(f"none of {counted} touches the build context")
+        touching = f"{len(commits) or 'none'} of {counted} touch{'es' if len(commits) < 2 else ''}"
+        return none(f"{shallow or 'git history'}: {touching} the build context")
     times = [time for time, _ in log.commits]
     days = (max(times) - min(times)) / 86400
     span = f" in {_spoken(days)}" if days >= 1 else ""
-    cut = " at most are read" if number >= COMMITS else ""
-    return History(
-        tuple(commits),
-        days,
-        _below(log.seen, prefix),
-        log.complete,
-        f"{shallow or 'git history'}, {counted}{span}{cut}",
-    )
+    some = f", {len(commits)} touch the build context" if len(commits) < len(below) else ""
+    cut = " (no more are read)" if number >= COMMITS else ""
+    source = f"{shallow or 'git history'}, {counted}{cut}{span}{some}"
+    return History(commits, days, _below(log.seen, prefix), log.complete, source)
 
 
-def _none(why: str) -> History:
+def none(why: str) -> History:
     return History((), 0.0, frozenset(), False, why)
 
 

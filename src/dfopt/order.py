@@ -245,12 +245,13 @@ def changes(build: Build, steps: Sequence[int], past: History, place: Context | 
     if not past.commits:
         return Changes((), (*causes, *_usual(reading)), COMMITS_A_WEEK / 7, past.source)
     known = {path for path in past.seen if place is None or not place.ignore.hides(path)}
-    new = [
-        source
-        for source in _sources(reading)
-        if source != "." and past.complete and not any(_covers(source, path) for path in known)
-    ]
-    causes += [Cause(f"{source} (not in git)", _mask(reading, source), 1.0) for source in new]
+    for source in _sources(reading):
+        if source == "." or not past.complete or any(_covers(source, path) for path in known):
+            continue
+        # What lies there without git knowing it is made anew by whoever builds; of what is not there nothing is known but its name.
+        there = place is not None and bool(place.matching(source))
+        chance = 1.0 if there else RATES[kind_of(source)] / COMMITS_A_WEEK
+        causes.append(Cause(f"{source} (not in git)", _mask(reading, source), chance))
     masks: dict[str, int] = {}
     counted: Counter[int] = Counter()
     shares = []
@@ -355,7 +356,7 @@ def blamed(model: Model, most: int = 5) -> list[tuple[str, float]]:
 # --------------------------------------------------------------------------------------------------- the best order
 
 # A step is put behind another one only where that saves more than so many seconds a commit.
-LEAST = 0.01
+LEAST = 0.1
 # Beyond so many sets of steps the search is not exact.
 MOST_SETS = 20_000
 # Longer stages are not ordered: each two of their steps would have to be compared.
@@ -544,27 +545,44 @@ class Tie(NamedTuple):
 
 
 class Ordered(NamedTuple):
-    """The order of a stage's steps, by the indexes of the instructions, that is proposed; `reasons` are why pairs may change places,
-    `ties` why others may not."""
+    """The order of a stage's steps and settings, by the indexes of the instructions, that is proposed. `steps` are those that may be moved,
+    each with what stands against moving it; `reasons` are why pairs may change places; `gap` is how many
+    seconds a commit a better order could save at most, where the order is not `exact`."""
 
     stage: Stage
     before: tuple[int, ...]
     after: tuple[int, ...]
+    steps: Mapping[int, float]
     exact: bool
     gap: float
     reasons: Mapping[tuple[int, int], str]
-    ties: Mapping[tuple[int, int], str]
+
+    @property
+    def moved(self) -> list[int]:
+        """The steps that are moved, in the new order: files rather than commands, and never the first (it stands behind no step)."""
+        build_steps = [item for item in self.after if item in self.steps]
+        first = build_steps[0] if build_steps else -1
+        return moved(self.before, self.after, lambda item: 1e12 if item == first else self.steps.get(item, 1e9))
 
 
 _STATE = ("ENV", "ARG", "USER", "WORKDIR", "SHELL", "VOLUME")
 _STEPS = ("RUN", "COPY", "ADD")
 
 
-def ordered(
-    model: Model, stage: Stage, commute: Callable[[Build, int, int], commuting.Verdict] = commuting.commute
-) -> Ordered | None:
-    """The cheapest order of a stage; None where it is too long to be looked at."""
-    build = model.build
+class Constraints(NamedTuple):
+    """Which steps and settings of a stage keep their order: `before` has for each of `items` (indexes of instructions) the places (bits) of
+    those that stay before it; `reasons` are why pairs may change places, `ties` why others may not."""
+
+    items: tuple[int, ...]
+    before: tuple[int, ...]
+    reasons: Mapping[tuple[int, int], str]
+    ties: Mapping[tuple[int, int], str]
+
+
+def constraints(
+    build: Build, stage: Stage, commute: Callable[[Build, int, int], commuting.Verdict] = commuting.commute
+) -> Constraints | None:
+    """What commuting allows in a stage; None where it is too long to be looked at."""
     items = [index for index in stage.indexes if build.instructions[index].name in (*_STEPS, *_STATE)]
     if len(items) > MOST_STEPS:
         return None
@@ -583,12 +601,24 @@ def ordered(
             if why:
                 ties[items[first], index] = why
                 before[second] |= 1 << first
+    return Constraints(tuple(items), tuple(before), reasons, ties)
+
+
+def ordered(model: Model, stage: Stage, limits: Constraints) -> Ordered:
+    """The cheapest order of a stage within its constraints."""
+    build = model.build
+    items = limits.items
     weights = [model.weight(index) if index in model.figures else 0.0 for index in items]
     own = [model.own[index] if build.instructions[index].name in costs.VERTICES else 0 for index in items]
     ground = model.base[stage.index]
-    found = arrange(weights, own, before, lambda steps: model.changes.chance(steps | ground))
+    found = arrange(weights, own, limits.before, lambda steps: model.changes.chance(steps | ground))
     after = tuple(items[number] for number in found.order)
-    return Ordered(stage, tuple(items), after, found.exact, found.value - found.bound, reasons, ties)
+    steps = {
+        index: 1e3 if build.instructions[index].name == "RUN" else 1.0
+        for index in items
+        if build.instructions[index].name in _STEPS
+    }
+    return Ordered(stage, items, after, steps, found.exact, found.value - found.bound, limits.reasons)
 
 
 def _tied(build: Build, first: int, second: int) -> str:
@@ -613,18 +643,16 @@ def _is_fixed(build: Build, index: int) -> bool:
 
 
 def moved(before: Sequence[int], after: Sequence[int], heavy: Callable[[int], float]) -> list[int]:
-    """Which of the items have to be moved so that one order becomes the other: all but a rising chain of the largest weight, with the
-    first item of the new order in it (nothing stands before that one to be moved behind)."""
+    """Which of the items have to be moved so that one order becomes the other, in the new order: all but a rising chain of the largest
+    weight."""
     place = {item: number for number, item in enumerate(before)}
     best: list[tuple[float, int]] = []
     for at, item in enumerate(after):
-        if place[item] < place[after[0]]:
-            best.append((-math.inf, -1))
-            continue
-        options = [(best[other][0], other) for other in range(at) if place[after[other]] < place[item]]
-        value, came = max(options, default=(0.0 if at == 0 else -math.inf, -1))
+        value, came = max(
+            ((best[other][0], other) for other in range(at) if place[after[other]] < place[item]), default=(0.0, -1)
+        )
         best.append((value + heavy(item), came))
-    at = max(range(len(after)), key=lambda number: best[number][0])
+    at = max(range(len(after)), key=lambda number: best[number][0], default=-1)
     kept = set()
     while at >= 0:
         kept.add(after[at])

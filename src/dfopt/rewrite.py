@@ -67,6 +67,26 @@ def drop_instruction(build: Build, index: int, last: int | None = None) -> Dropp
     return Dropped((Edit(Span(start, end), ""),), tuple(comments))
 
 
+def move_behind(build: Build, first: int, last: int, index: int) -> tuple[Edit, ...]:
+    """Put the instructions `first` to `last` with the comments above them directly behind instruction `index`, apart from it where they stood
+    apart from what follows."""
+    source = build.syntax.source
+    text, newline = source.text, source.newline
+    start, end = block_start(build, first), build.instructions[last].span.end
+    place = build.instructions[index].span.end
+    block = text[start:end]
+    blank = text[:start].endswith(("\n\n", "\n\r\n"))
+    following = re.match(r"[ \t]*\r?\n", text[end:])
+    # Of two empty lines that would meet one goes.
+    dropped = Edit(Span(start, end + following.end() if following is not None and (blank or not start) else end), "")
+    apart = newline if following is not None or blank else ""
+    if place == len(text) and not text.endswith("\n"):
+        block = newline + apart + block.removesuffix("\n").removesuffix("\r")
+    else:
+        block = apart + (block if block.endswith("\n") else block + newline)
+    return (dropped, Edit(Span(place, place), block))
+
+
 # What speaks of the command before: its status, and its last word.
 STATUS = pattern(r"\$(?:\?|_\b|\{[?_][^A-Za-z0-9_])")
 

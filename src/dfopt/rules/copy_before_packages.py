@@ -7,7 +7,6 @@ from dfopt import layers, rewrite
 from dfopt.build import Build
 from dfopt.packages import Use
 from dfopt.rule import Finding, Fix, Given, Moves, Related, Saving
-from dfopt.source import Edit, Span
 
 # Where packages of a distribution put their files (Filesystem Hierarchy Standard 3.0), so that a COPY there may meet one.
 _SYSTEM = re.compile(r"/(?:bin|boot|dev|etc|lib(?:32|64|x32)?|proc|root|run|sbin|sys|tmp|usr|var)(?:/|$)")
@@ -104,7 +103,7 @@ def _finding(build: Build, going: list[int], index: int, use: Use, stuck: bool) 
             doubt = f"no package brings files into `{copy.destination.rstrip('/')}`"
     fix = Fix(
         f"move the {instruction.name} behind line {line}",
-        _edits(build, going[0], going[-1], index),
+        rewrite.move_behind(build, going[0], going[-1], index),
         not doubt,
         f"to agree: {doubt}" if doubt else "no step between reads or writes what it copies, nor where it copies to",
         tuple(Moves(copied, index) for copied in reversed(going)),
@@ -133,22 +132,3 @@ def _why_not(build: Build, copied: int, index: int) -> str:
     if not build.syntax.source.text[: build.instructions[copied].span.end].endswith("\n"):
         return "the file ends there"
     return ""
-
-
-def _edits(build: Build, first: int, last: int, index: int) -> tuple[Edit, ...]:
-    """The COPYs with the comments above them, directly behind the RUN, apart from it where they stood apart from what follows."""
-    source = build.syntax.source
-    text, newline = source.text, source.newline
-    start, end = rewrite.block_start(build, first), build.instructions[last].span.end
-    place = build.instructions[index].span.end
-    block = text[start:end]
-    blank = text[:start].endswith(("\n\n", "\n\r\n"))
-    following = re.match(r"[ \t]*\r?\n", text[end:])
-    # Of two empty lines that would meet one goes.
-    dropped = Edit(Span(start, end + following.end() if following is not None and (blank or not start) else end), "")
-    apart = newline if following is not None or blank else ""
-    if place == len(text) and not text.endswith("\n"):
-        block = newline + apart + block.removesuffix("\n").removesuffix("\r")
-    else:
-        block = apart + block
-    return (dropped, Edit(Span(place, place), block))
