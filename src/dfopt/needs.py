@@ -5,8 +5,8 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import context, layers
-from dfopt.build import Build, Command, Run, Stage
+from dfopt import bases, context, layers
+from dfopt.build import Build, Command, Reference, Run, Stage
 from dfopt.packages import Use
 from dfopt.rule import Given
 from dfopt.shell import Simple
@@ -78,6 +78,9 @@ _SCRIPTS = frozenset(
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[ \t]*(\[[^\]]*\])?[ \t]*(?:[=<>!~;].*)?")
 
 
+_STATIC_IMAGES = frozenset(("ghcr.io/astral-sh/uv", "tianon/gosu", "mikefarah/yq"))
+
+
 class Need(NamedTuple):
     """Something that a stage runs, at `span`: `kind` is `tool` (the smaller variant lacks it, and `package` of the distribution brings it),
     `build` (it builds), or `unknown`; `label` names it."""
@@ -97,7 +100,9 @@ def of(build: Build, given: Given, stage: Stage, programs: frozenset[str], copie
             instruction = build.instructions[index]
             if instruction.name == "RUN":
                 yield from _run(build, given, index, programs, installed)
-            elif instruction.name in ("COPY", "ADD") and copies and build.references_of(index):
+            elif (
+                instruction.name in ("COPY", "ADD") and copies and not all(map(_is_static, build.references_of(index)))
+            ):
                 flag = next(flag for flag in instruction.flags if flag.name == "from")
                 yield Need("unknown", f"what `{flag.text}` brings", flag.span)
             elif instruction.name == "HEALTHCHECK" and instruction.arguments:
@@ -105,6 +110,11 @@ def of(build: Build, given: Given, stage: Stage, programs: frozenset[str], copie
                 for word in words:
                     if word in ("curl", "wget") and word not in installed:
                         yield Need("tool", word, instruction.text_span, word)
+
+
+def _is_static(reference: Reference) -> bool:
+    """Whether what a COPY brings from an image is known to need nothing: programs that are static."""
+    return reference.kind == "image" and bases.repository_of(reference.text)[0] in _STATIC_IMAGES
 
 
 def _run(build: Build, given: Given, index: int, programs: frozenset[str], installed: set[str]) -> Iterator[Need]:
@@ -198,8 +208,11 @@ def _managed(
     if action in ("clean", "remove", "query", "other") and use.verb != "rebuild":
         return
     label = f"`{use.manager.name} {use.verb}`".replace(" `", "`")
-    if action == "install" and family == "pip" and use.manager.name in ("pip", "uv"):
-        why = _pip(build, given, index, use)
+    if action == "install" and use.manager.name in ("pip", "uv", "poetry"):
+        poetry = use.manager.name == "poetry"
+        why = (
+            _locked(build, given, index, use, "poetry.lock", "--no-root") if poetry else _pip(build, given, index, use)
+        )
         if why:
             yield Need("unknown", f"{label} of {why}", span)
         return
@@ -222,7 +235,7 @@ def _pip(build: Build, given: Given, index: int, use: Use) -> str:
     if use.has("--no-binary") or use.uncertain:
         return "sources"
     if use.manager.name == "uv" and not use.verb.startswith("pip "):
-        return "the project"
+        return _locked(build, given, index, use, "uv.lock", "--no-install-project")
     for text, name in requirements(build, given, index, use):
         if name is None or not _has_wheel(name):
             return f"`{text}`" if name is not None or text[:1] != "?" else f"`{text[1:]}`, which is not read"
@@ -235,17 +248,62 @@ def requirements(build: Build, given: Given, index: int, use: Use) -> Iterator[t
     for word in use.operands:
         found = _REQUIREMENT.fullmatch(word.value or "")
         yield word.text, found[1] if found is not None else None
-    for word in use.manifests:
-        text = file_text(build, given, index, word.value)
-        if text is None:
-            yield f"?{word.text}", None
+    pending = [(word.text, word.value) for word in reversed(use.manifests)]
+    seen = set()
+    while pending:
+        label, path = pending.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        text = file_text(build, given, index, path)
+        if text is None or path is None:
+            yield f"?{label}", None
             continue
         for line in re.sub(r"\\\r?\n", " ", text).splitlines():
             line = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip()
             line = re.sub(r"\s--hash=\S+", "", line).strip()
-            if line and not line.startswith(("--index-url", "-i ", "--prefer-binary", "--only-binary")):
+            other = re.fullmatch(r"(?:-r|--requirement)[ \t=]*(\S+)", line)
+            if other is not None:
+                pending.append((other[1], posixpath.join(posixpath.dirname(path), other[1])))
+            elif line and not line.startswith(_HARMLESS):
                 found = _REQUIREMENT.fullmatch(line)
                 yield line, found[1] if found is not None else None
+
+
+# Lines of a requirements file that name nothing to install.
+_HARMLESS = ("--index-url", "-i ", "--extra-index-url", "--prefer-binary", "--only-binary", "-c", "--constraint")
+
+
+def _locked(build: Build, given: Given, index: int, use: Use, name: str, without: str) -> str:
+    """What of an install by a lock file may have to be compiled, by the files that the lock names; "" where nothing has. `without` is
+    the option that leaves out the project itself, which may be built by anything."""
+    import tomllib
+
+    if not use.has(without) or use.verb not in ("sync", "install"):
+        return "the project"
+    try:
+        packages = tomllib.loads(file_text(build, given, index, name) or "").get("package")
+    except tomllib.TOMLDecodeError:
+        packages = None
+    if not isinstance(packages, list):
+        return f"`{name}`, which is not read"
+    for package in packages:
+        if not isinstance(package, dict):
+            return f"`{name}`, which is not read"
+        source = package.get("source")
+        if isinstance(source, dict) and ("virtual" in source or "editable" in source):
+            continue  # the project, and its members
+        files = [*_texts(package.get("wheels"), "url"), *_texts(package.get("files"), "file")]
+        wheels = [file for file in files if file.endswith(".whl")]
+        # One with wheels for other systems alone, and no sources, is not installed here.
+        sources = "sdist" in package or len(files) > len(wheels) or not files
+        if sources and not any(file.endswith("-none-any.whl") or "manylinux" in file for file in wheels):
+            return f"`{package.get('name')}`"
+    return ""
+
+
+def _texts(entries: object, key: str) -> list[str]:
+    return [str(one.get(key, "")) for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
 
 
 def _has_wheel(name: str) -> bool:
@@ -274,7 +332,7 @@ def native_modules(build: Build, given: Given, index: int, use: Use) -> str:
         if not isinstance(packages, dict):
             continue
         for path, entry in packages.items():
-            if isinstance(entry, dict) and entry.get("hasInstallScript") and "linux" in (entry.get("os") or ["linux"]):
+            if isinstance(entry, dict) and entry.get("hasInstallScript") and _is_for_linux(entry.get("os")):
                 return f"runs a script of `{path.rpartition('node_modules/')[2] or 'the project'}`"
             if isinstance(entry, dict) and str(entry.get("resolved", "")).startswith("git"):
                 return f"clones `{path.rpartition('node_modules/')[2]}`"
@@ -283,6 +341,10 @@ def native_modules(build: Build, given: Given, index: int, use: Use) -> str:
             return "may run scripts of the project"
         return ""
     return "may run scripts that build"
+
+
+def _is_for_linux(systems: object) -> bool:
+    return not isinstance(systems, list) or not systems or "linux" in systems
 
 
 def file_text(build: Build, given: Given, index: int, name: str | None) -> str | None:
