@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from dfopt import context, engine, history, order, rewrite
+from dfopt import context, costs, engine, history, order, rewrite
 from dfopt.build import Build, Stage
 from dfopt.context import Context
 from dfopt.costs import Log
 from dfopt.history import History
-from dfopt.order import Model, Ordered
+from dfopt.order import Expected, Model, Ordered
 from dfopt.plan import Plan
 from dfopt.rule import AddsCopy, Fix, Layers, Moves
 from dfopt.source import Edit, Source
@@ -22,19 +22,23 @@ LEAST = 0.1
 # What commuting alone allows saves at least this share of the rebuild.
 _SHARE = 0.02
 
+_WEIGHED = f", a RUN of unknown time taken for {costs.WEIGHT['RUN']:.0f} s"
+
 # How many changes one after another are looked for.
 _ROUNDS = 20
 
 
 class Change(NamedTuple):
     """A change of the order: what is done, from which rule (its code, "" where commuting alone allows it), why it may be done, whether it is
-    safe, and how many seconds a commit it saves, steps of unknown time weighed."""
+    safe, and what a commit need not rebuild (nothing where another change of the list has it: the moves of a stage save together).
+    `weight` is the same in seconds with steps of unknown time weighed, for deciding and not for people."""
 
     title: str
     code: str
     why: str
     safe: bool
-    saves: float
+    saves: Expected
+    weight: float
 
 
 class Proposal(NamedTuple):
@@ -88,6 +92,7 @@ def propose(source: Source, plan: Plan, logs: Sequence[Log], unsafe: bool) -> Pr
         if not ordered.exact and ordered.gap >= LEAST:
             notes.append(
                 f"{label} is too long for an exact answer: a better order saves {ordered.gap:.1f} s a commit more at most"
+                + (_WEIGHED if any(figure.seconds is None for figure in model.figures.values()) else "")
             )
         moved = _moved(current, model, plan, past, logs, place, ordered)
         if isinstance(moved, str):
@@ -97,7 +102,7 @@ def propose(source: Source, plan: Plan, logs: Sequence[Log], unsafe: bool) -> Pr
             changes += made
     if order.weighed(old) - order.weighed(model) < LEAST:
         current, model, changes = source, old, []
-    left = [change for change in left if change.saves >= LEAST]
+    left = [change for change in left if change.weight >= LEAST]
     return Proposal(
         source.name, source, current, old, model, place.root if place is not None else None, tuple(changes),
         tuple({change.title: change for change in left}.values()), tuple(_stays(model, left)), tuple(notes), locked,
@@ -145,7 +150,7 @@ def _by_rule(
         if saves < order.LEAST:
             continue
         line = current.line_of(diagnostic.span.start)
-        change = Change(f"line {line}: {fix.title}", diagnostic.code, fix.because, fix.safe, saves)
+        change = Change(f"line {line}: {fix.title}", diagnostic.code, fix.because, fix.safe, _saved(model, new), saves)
         if fix.safe or unsafe:
             return after, new, change
         left.append(change)
@@ -195,9 +200,14 @@ def _moved(
         target = build.syntax.source.line_of(build.instructions[behind].keyword_span.start)
         title = f"line {line}: `{shown(build, item)}` goes behind line {target}"
         reason = "; ".join(filter(None, why)) or "nothing that it passes reads or writes files"
-        # The moves of a stage save together.
-        made.append(Change(title, "", reason, True, saves if number == 0 else 0.0))
+        saved = _saved(model, new) if number == 0 else Expected(0.0, 0.0)
+        made.append(Change(title, "", reason, True, saved, saves if number == 0 else 0.0))
     return after, new, made
+
+
+def _saved(old: Model, new: Model) -> Expected:
+    before, after = order.expected(old), order.expected(new)
+    return Expected(before.seconds - after.seconds, before.unknown - after.unknown)
 
 
 def _passes(ordered: Ordered, item: int, other: int) -> bool:

@@ -131,7 +131,9 @@ def _less(old: Expected, new: Expected) -> str:
 
 
 def _change(change: Change) -> Iterator[str]:
-    saved = f" (saves {change.saves:.1f} s a commit)" if change.saves >= order.LEAST else ""
+    parts = [f"{change.saves.seconds:.1f} s"] if change.saves.seconds >= 0.05 else []
+    parts += [f"{change.saves.unknown:.1f} steps of unknown time"] if change.saves.unknown >= 0.05 else []
+    saved = f" (saves {' and '.join(parts)} a commit)" if parts else ""
     code = f" [{change.code}]" if change.code else ""
     yield f"    {change.title}{code}{saved}"
     yield f"      {change.why}"
@@ -177,12 +179,22 @@ def _object(result: Result) -> dict[str, Any]:
         "before": _state(proposal.old),
         "after": _state(proposal.new),
         "text": proposal.after.text if proposal.changes else None,
-        "changes": [change._asdict() for change in proposal.changes],
-        "left": [change._asdict() for change in proposal.left],
+        "changes": [_changed(change) for change in proposal.changes],
+        "left": [_changed(change) for change in proposal.left],
         "stays": list(proposal.stays),
         "notes": [*proposal.notes],
         "locked": proposal.locked or None,
         "written": result.written,
+    }
+
+
+def _changed(change: Change) -> dict[str, Any]:
+    return {
+        "title": change.title,
+        "code": change.code or None,
+        "why": change.why,
+        "safe": change.safe,
+        "saves": {"seconds_a_commit": change.saves.seconds, "unknown_steps_a_commit": change.saves.unknown},
     }
 
 
