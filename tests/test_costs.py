@@ -198,3 +198,17 @@ def test_the_first_log_that_knows_counts() -> None:
     )
     assert costs.of(BUILD, 8, (given, older)).source == "log"
     assert costs.of(BUILD, 7, (given, older)) == Figure(3.0, "record", "earlier builds")
+
+
+def test_what_a_build_tells_is_kept_by_the_text_of_the_file(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file = str(tmp_path / "Dockerfile")
+    assert not costs.learn(file, BUILD, "no log", "2026-11-21")
+    copy = PLAIN.replace("target=/root/.npm ", "target=/root/.npm,id=other-1 ")
+    assert costs.learn(file, BUILD, copy, "2026-11-21")
+    assert costs.learn(file, BUILD, copy.replace("other-1", "other-2"), "2026-11-21")
+    log = costs.recorded(file)
+    assert len(log.steps) == 2
+    assert costs.of(BUILD, 3, (log,)) == Figure(4.5, "record", "earlier builds")

@@ -425,6 +425,22 @@ def record(dockerfile: str, steps: Iterable[Measured], date: str) -> bool:
     return written
 
 
+def learn(dockerfile: str, build: Build, progress: str, date: str) -> bool:
+    """Keep what a build's progress tells of the steps of a Dockerfile, by their texts in the file: what was built may have been a copy with
+    other mount ids. False where there was nothing to keep."""
+    try:
+        log = read_log(progress)
+    except BadLog:
+        return False
+    steps = []
+    for stage in build.stages:
+        for index in vertices(build, stage):
+            step = find(build, index, log)
+            if step is not None and step.seconds is not None and build.instructions[index].name != "FROM":
+                steps.append(Measured(stage_label(build, stage), 0, 0, min(_texts(build, index)), step.seconds))
+    return bool(steps) and record(dockerfile, steps, date)
+
+
 def recorded(dockerfile: str) -> Log:
     """What earlier builds of a Dockerfile took: of each step the median of the times that were kept."""
     steps = tuple(step for step, _, _ in _recorded(dockerfile))

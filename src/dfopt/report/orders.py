@@ -119,7 +119,7 @@ def _origin(figure: Figure) -> str:
 def _mean(model: Model) -> str:
     expected = order.expected(model)
     a_day = model.changes.a_day
-    unknown = f" and {expected.unknown:.1f} steps of unknown time" if expected.unknown >= 0.05 else ""
+    unknown = f" and {expected.unknown:.2g} steps of unknown time" if expected.unknown >= 0.005 else ""
     daily = f"; {expected.seconds * a_day:.0f} s a day at {a_day:.1f} commits a day" if a_day else ""
     return f"  a commit rebuilds {expected.seconds:.1f} s{unknown} in the mean{daily}"
 
@@ -132,7 +132,7 @@ def _less(old: Expected, new: Expected) -> str:
 
 def _change(change: Change) -> Iterator[str]:
     parts = [f"{change.saves.seconds:.1f} s"] if change.saves.seconds >= 0.05 else []
-    parts += [f"{change.saves.unknown:.1f} steps of unknown time"] if change.saves.unknown >= 0.05 else []
+    parts += [f"{change.saves.unknown:.2g} steps of unknown time"] if change.saves.unknown >= 0.005 else []
     saved = f" (saves {' and '.join(parts)} a commit)" if parts else ""
     code = f" [{change.code}]" if change.code else ""
     yield f"    {change.title}{code}{saved}"

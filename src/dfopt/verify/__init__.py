@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from dfopt import context, images, manifests
+from dfopt import context, costs, images, manifests
 from dfopt.build import Build
 from dfopt.engine import Applied, Fixed
 from dfopt.rule import Effect, Given, Layers, SplitsStage
@@ -89,7 +89,17 @@ def prove(request: Request, engine: Engine, say: Callable[[str], None]) -> Proof
 
         def build(text: str, title: str, fresh: bool, root: str = request.root) -> tuple[compare.Image, float]:
             say(f"== {title}")
-            seconds = engine.build(shop.wish(text, root, fresh), shop.archive, say)
+            lines: list[str] = []
+
+            def heard(line: str) -> None:
+                lines.append(line)
+                say(line)
+
+            seconds = engine.build(shop.wish(text, root, fresh), shop.archive, heard)
+            if text == "before" and os.path.isfile(request.name):
+                # `dfopt order` goes by what the steps took.
+                today = time.strftime("%Y-%m-%d", time.gmtime())
+                costs.learn(request.name, Build(parse(request.before)), "\n".join(lines), today)
             return compare.view(engines.read(shop.archive, known, request.platform)), seconds
 
         try:
