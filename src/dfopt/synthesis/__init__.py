@@ -70,7 +70,7 @@ from dfopt.startup import NamedTuple, pattern
 LANGUAGES: dict[str, tuple[str, ...]] = {
     "c": ("make", "gcc", "g++", "clang", "cc ", "ninja", "meson"),
     "dotnet": ("dotnet publish", "dotnet build"),
-    "go": ("go build", "go install"),
+    "go": ("go build", "go install", "golang"),
     "java": ("mvn", "gradle"),
     "rust": ("cargo",),
 }

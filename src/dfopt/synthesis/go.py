@@ -30,10 +30,17 @@ _CGO_MODULES = pattern(
 
 def propose(site: Site) -> Proposal | str | None:
     built = [placed for placed in site.commands if _is_build(placed)]
+    repository, tag = bases.repository_of(site.image)
+    if all(map(_is_tool, built)) and repository == "golang":
+        # A Makefile builds it; a stage on Go's image builds Go.
+        built += [
+            placed
+            for placed in site.commands
+            if posixpath.basename(placed.command.name or "") in ("make", "mage", "task", "goreleaser")
+        ]
     if not built or _runs_go(site):
         return None
     known = site.stage.facts
-    repository, tag = bases.repository_of(site.image)
     if known is None:
         return f"what the base image `{site.stage.base.text}` brings is not known"
     outputs: list[Artefact] = []
@@ -88,11 +95,12 @@ def propose(site: Site) -> Proposal | str | None:
         return None
 
     explained = frozenset(placed.key for placed in site.commands if _explained(placed))
-    notes = () if static else ("the program is not static: the libraries that it is linked to must be in the runtime",)
+    notes = [] if static else ["the program is not static: the libraries that it is linked to must be in the runtime"]
+    notes += [f"`{placed.text[:40]}` may build more than is carried" for placed in projects if not _is_build(placed)]
     return Proposal(
         "Go", projects[-1], tuple(outputs), image, why, family, explained, is_source, shell=has_shell, needs_libraries=not static,
         tools=frozenset(("go-dep", "bash", "curl", "git", "tar", "musl-dev", "upx")) - _named_tools(site), system=tuple(system), build_only=_BUILD_ONLY,
-        questions=tuple(questions), notes=notes,
+        questions=tuple(questions), notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -121,6 +129,8 @@ def _explained(placed: Placed) -> bool:
     if use is not None and use.manager.name == "go":
         return True
     name = posixpath.basename(placed.command.name or "")
+    if name in ("make", "mage", "task"):
+        return not any(word.text == "install" for word in placed.simple.words)
     return name in (
         "gofmt",
         "golangci-lint",
@@ -158,7 +168,8 @@ def _runs_go(site: Site) -> bool:
 def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question | str:
     """What one command builds."""
     use = placed.command.use
-    assert use is not None, "a command of Go"
+    if use is None:
+        return _spoken(site, placed)
     folder = placed.folder
     for word in use.directories:
         folder = site.joined(folder, site.value(placed, word))
@@ -207,6 +218,42 @@ def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question | str:
         f"`{placed.text[:60]}` names its program after the module, which is not known without the build context",
         ("PATH",),
     )
+
+
+def _spoken(site: Site, placed: Placed) -> list[Artefact] | Question:
+    """What a Makefile builds: the paths that the image runs and that nothing else brings."""
+    answer = site.answer("artefact")
+    if answer is not None:
+        return [
+            Artefact(site.joined(placed.folder, one) or one, "file", "as the configuration answers") for one in answer
+        ]
+    found: dict[str, None] = {}
+    for index in site.stage.indexes:
+        instruction = site.build.instructions[index]
+        if instruction.name in ("CMD", "ENTRYPOINT") and instruction.arguments:
+            words = instruction.arguments if instruction.json else tuple(instruction.arguments[0].split())
+            path = site.joined(site.build.after(site.stage).workdir, words[0].strip("\"'"))
+            if (
+                path is not None
+                and "/" in words[0]
+                and placed.folder is not None
+                and path.startswith(placed.folder.rstrip("/") + "/")
+            ):
+                found[path] = None
+    for other in site.commands:
+        if posixpath.basename(other.command.name or "") in ("cp", "mv", "install") and other.key > placed.key:
+            for word in [word for word in other.simple.words[1:] if not word.text.startswith("-")][:-1]:
+                path = site.path(other, word)
+                if path is not None and placed.folder is not None and path.startswith(placed.folder.rstrip("/") + "/"):
+                    found[path] = None
+    paths = [
+        path
+        for path in found
+        if site.in_context(path) is None and not set(path) & set("*?[") and "." not in posixpath.basename(path)
+    ]
+    if not paths or site.context is None and len(paths) > 1:
+        return Question("artefact", f"what does `{placed.text[:60]}` build that the image runs? -> paths", ("PATHS",))
+    return [Artefact(path, "file", "the program") for path in paths]
 
 
 def _target(site: Site, placed: Placed, index: int, value: str | None) -> str | None:

@@ -54,6 +54,10 @@ _DATA = pattern(
 
 _MOST = 12
 
+# What stands for itself in a COPY and in a shell.
+_PLAIN = pattern(r"[\w./:+@%,=-]+")
+
+_PUT = "the stage puts it there"
 _DOWNLOADED = "the stage downloads it"
 
 _WRAPPERS = frozenset(
@@ -76,6 +80,7 @@ class _Found:
     __slots__ = (
         "products",
         "hidden",
+        "links",
         "packages",
         "recommends",
         "left",
@@ -99,6 +104,8 @@ class _Found:
         self.setup: list[tuple[str, ...]] = []
         self.questions: list[Question] = []
         self.notes: list[str] = []
+        # Links that the set-up makes again, and what they lead to.
+        self.links: dict[str, str] = {}
         # Who owns what, the last one last: (path, owner, with all below).
         self.owners: list[tuple[str, str, bool]] = []
         self.folders: list[str] = []
@@ -132,6 +139,7 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
     if isinstance(program, str):
         return program
     artefacts = _chosen(site, proposal, found, carried, program, starts)
+    _read_scripts(site, proposal, found, artefacts, program)
     user = _user(site, proposal, found, end.user)
     if user:
         return user
@@ -146,6 +154,21 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
     copies = _copies(artefacts, found)
     if isinstance(copies, str):
         return copies
+    odd = [
+        path
+        for copy in copies
+        for path in (*copy.sources, copy.destination, copy.owner)
+        if path and not _PLAIN.fullmatch(path)
+    ]
+    odd += [
+        path
+        for words in found.setup
+        if words[0] in ("mkdir", "chown", "chmod", "ln")
+        for path in words[1:]
+        if not _PLAIN.fullmatch(path)
+    ]
+    if odd:
+        return f"`{odd[0]}` has characters that dfopt does not write into a COPY or a RUN"
     lines, changed, refusal = _lines(site, proposal, found, copies, program.path)
     if refusal:
         return refusal
@@ -347,6 +370,7 @@ def _program(
     name = posixpath.basename(word)
     if "/" in word:
         path = Site.joined(workdir, word) or word
+        path = found.links.get(path, path)
         if path in laid or _covering(available, path) is not None:
             return path
         if posixpath.dirname(path) in _DEFAULT_PATH and (
@@ -373,6 +397,13 @@ def _program(
     ]
     for folder in folders:
         path = posixpath.join(folder, name)
+        if path in found.links:
+            path = found.links[path]
+            return (
+                path
+                if path in laid or _covering(available, path) is not None
+                else f"!it is not known where `{path}` comes from, which the image runs"
+            )
         if path in found.products or path in carried_files(available) or path in laid:
             return path
     covering = next(
@@ -399,6 +430,104 @@ def _program(
         found.left.remove(name)
         return ""
     return f"!it is not known where `{name}` comes from, which the image runs"
+
+
+def _read_scripts(
+    site: Site, proposal: Proposal, found: _Found, artefacts: tuple[Artefact, ...], program: _Program
+) -> None:
+    """Ask what scripts that the image starts call, where neither the runtime's family nor the stage is known to bring it."""
+    laid = _laid_files(site)
+    scripts = [path for path in sorted(program.paths) if path in laid and path not in found.products]
+    for path in scripts:
+        name = posixpath.basename(path)
+        text = site.context.text(laid[path]) if site.context is not None and laid[path] else None
+        answer = site.answer("programs")
+        if answer is not None:
+            found.packages.update((one, f"`{name}` needs it") for one in answer if one != "none")
+            return
+        if text is None:
+            if not _looks_like_data(name):
+                found.ask(
+                    "programs",
+                    f"which packages does `{name}` need, which the image runs and dfopt cannot read? -> packages, or `none`",
+                    ("none", "PACKAGES"),
+                )
+            continue
+        first = text.partition("\n")[0]
+        if not first.startswith("#!"):
+            continue
+        interpreter = posixpath.basename(first[2:].split()[0]) if first[2:].split() else ""
+        if interpreter == "env" and len(first.split()) > 1:
+            interpreter = first.split()[-1]
+        called = {interpreter}
+        if interpreter in ("sh", "bash", "ash", "dash"):
+            script = shell.read(text.replace("\r\n", "\n"), "bash" if interpreter == "bash" else "sh")
+            if script.opaque is not None:
+                found.ask(
+                    "programs",
+                    f"which packages does `{name}` need, which dfopt cannot read? -> packages, or `none`",
+                    ("none", "PACKAGES"),
+                )
+                continue
+            functions = set(re.findall(r"(?m)^\s*(?:function\s+)?([A-Za-z_][\w-]*)\s*\(\)", text))
+            for simple, _ in shell.simple_commands(script):
+                words = [word.value for word in simple.words]
+                while words and words[0] in ("exec", "command", "env", "sudo", "if", "!"):
+                    del words[0]
+                if words and words[0] is not None:
+                    called.add(words[0])
+            called -= functions
+        unknown = []
+        for one in sorted(called - {""}):
+            base = posixpath.basename(one)
+            known = facts.package_of(base, proposal.family)
+            if base in _SHELL_WORDS or known == "" or base in proposal.starts or base in found.packages:
+                continue
+            if "/" in one and (
+                one.startswith("./")
+                or any(
+                    one == (each.to or each.path) or one.startswith((each.to or each.path) + "/") for each in artefacts
+                )
+            ):
+                continue
+            if any(posixpath.basename(each.path) == base for each in artefacts) or any(
+                posixpath.basename(link) == base for link in found.links
+            ):
+                continue
+            if known and proposal.family:
+                found.packages.setdefault(known, f"`{name}` calls `{base}`")
+            else:
+                unknown.append(base)
+        if unknown:
+            found.ask(
+                "programs",
+                f"`{name}` calls {_list(unknown)}: which packages bring that? -> packages, or `none`",
+                ("none", "PACKAGES"),
+            )
+
+
+_SHELL_WORDS = frozenset(
+    "set shift return source . eval trap unset local declare typeset readonly let alias wait : times ulimit umask hash getopts break continue read printf type"
+    " builtin shopt pushd popd dirs jobs fg bg disown exec [[ mapfile command".split()
+)
+
+
+def _looks_like_data(name: str) -> bool:
+    return posixpath.splitext(name)[1] in (
+        ".json",
+        ".yaml",
+        ".yml",
+        ".toml",
+        ".conf",
+        ".cfg",
+        ".ini",
+        ".txt",
+        ".html",
+        ".xml",
+        ".properties",
+        ".env",
+        ".sql",
+    )
 
 
 def carried_files(available: dict[str, Artefact]) -> set[str]:
@@ -483,12 +612,18 @@ def _read_commands(site: Site, proposal: Proposal, found: _Found, starts: list[_
         found.products.pop(path, None)
     laid = [one.path for index in site.stage.indexes for one in layers.laid(build, index) or () if one.kind != "file"]
     sources = {*laid, *(posixpath.dirname(path) for path in _laid_files(site))}
-    needless = [
-        words[2] for words in found.setup
-        if words[:2] == ("mkdir", "-p") and (words[2] in found.hidden or any(path == words[2] or path.startswith(words[2] + "/") for path in sources))
-        and all(other[0] != "chown" or other[2] != words[2] for other in found.setup)
-    ]  # fmt: skip
-    found.setup = [words for words in found.setup if not (words[:2] == ("mkdir", "-p") and words[2] in needless)]
+    kept = {path for words in found.setup if words[0] in ("chown", "chmod") for path in words[1:]}
+    needless = {
+        path for path in _made(found)
+        if path not in kept and (path in found.hidden or any(one == path or one.startswith(path + "/") for one in sources))
+    }  # fmt: skip
+    setup = [
+        words
+        if words[:2] != ("mkdir", "-p")
+        else ("mkdir", "-p", *(path for path in words[2:] if path not in needless))
+        for words in found.setup
+    ]
+    found.setup = [words for words in setup if words != ("mkdir", "-p")]
 
 
 def _read_copy(site: Site, found: _Found, index: int) -> None:
@@ -546,15 +681,15 @@ def _read_command(
     if base in _USERS:
         _adds_user(site, proposal, found, placed)
     elif base == "mkdir":
-        for path in paths:
-            if path is not None and not _is_of_build(site, proposal, found, path):
-                found.setup.append(("mkdir", "-p", path))
+        made = [path for path in paths if path is not None and not _is_of_build(site, proposal, found, path)]
+        if made:
+            found.setup.append(("mkdir", "-p", *made))
     elif base in ("chown", "chgrp"):
         _changes_owner(site, found, placed, base, options, operands)
     elif base == "chmod":
-        for path in paths[1:]:
-            if path is not None and ("mkdir", "-p", path) in found.setup:
-                found.setup.append(("chmod", *options, operands[0].text, path))
+        changed = [path for path in paths[1:] if path is not None and path in _made(found)]
+        if changed:
+            found.setup.append(("chmod", *options, operands[0].text, *changed))
     elif base in ("cp", "mv", "install", "ln"):
         _relocates(site, proposal, found, placed, base, options, operands, paths)
     elif base == "rm":
@@ -614,6 +749,8 @@ def _redirections(site: Site, found: _Found, placed: Placed) -> None:
             continue
         if path.startswith(("/etc/apt/", "/etc/apk/")):
             found.foreign = True
+        elif path in ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"):
+            found.refusal = f"the stage makes users by writing to `{path}`"
         elif not _in_sources(site, path) and not path.startswith("/tmp/"):
             found.products[path] = Artefact(path, "file", "the stage writes it")
 
@@ -724,32 +861,27 @@ def _changes_owner(
         found.refusal = f"`{placed.text[:60]}` gives files an owner that is not known"
         return
     owner = f"{user}:{group}" if group else f"{user}:{user}" if colon else f"{user}:0"
-    workdir = site.build.after(site.stage).workdir
+    workdir = site.build.after(site.stage).workdir or "/"
+    repeated: list[str] = []
     for word in operands[1:]:
         path = site.path(placed, word)
         if path is None or set(path) & set("*?["):
             found.refusal = f"`{placed.text[:60]}` gives files an owner that are not known"
             return
         found.owners.append((path, owner, recursive))
-        if path == workdir and path != "/":
-            found.setup += [("mkdir", "-p", path), ("chown", operands[0].text, path)]
-        elif ("mkdir", "-p", path) in found.setup:
-            found.setup.append(("chown", operands[0].text, path))
-        elif recursive:
-            for made in [
-                words[2]
-                for words in found.setup
-                if words[:2] == ("mkdir", "-p") and words[2].startswith(path.rstrip("/") + "/")
-            ]:
-                found.setup.append(("chown", operands[0].text, made))
-        if path != workdir and recursive:
-            for made in [
-                words[2]
-                for words in found.setup
-                if words[:2] == ("mkdir", "-p") and words[2].startswith(path.rstrip("/") + "/")
-            ]:
-                if ("chown", operands[0].text, made) not in found.setup:
-                    found.setup.append(("chown", operands[0].text, made))
+        made = _made(found)
+        above = path.rstrip("/") + "/"
+        if path == workdir != "/" and path not in made and not any(one.startswith(above) for one in made):
+            found.setup.append(("mkdir", "-p", path))
+        if path in _made(found) or path == workdir or (recursive and any(one.startswith(above) for one in made)):
+            repeated.append(path)
+    if repeated:
+        found.setup.append(("chown", *options, operands[0].text, *repeated))
+
+
+def _made(found: _Found) -> list[str]:
+    """The folders that the set-up makes so far."""
+    return [path for words in found.setup if words[:2] == ("mkdir", "-p") for path in words[2:]]
 
 
 def _relocates(
@@ -767,6 +899,11 @@ def _relocates(
         for path in paths:
             if path is not None and path.startswith("/") and not _is_of_build(site, proposal, found, path):
                 found.setup.append(("mkdir", "-p", path))
+                if any(
+                    option in ("-m", "-o", "-g") or option.startswith(("--mode", "--owner", "--group"))
+                    for option in options
+                ):
+                    _asks(site, found, placed, base)
         return
     if base == "install":
         # Its modes, owners and groups stand as words of their own.
@@ -810,6 +947,18 @@ def _relocates(
                     found.products.pop(one.path, None)
             continue
         path = posixpath.join(target, name) if into else target
+        if base == "ln" and any("s" in option.strip("-") for option in options) and proposal.shell:
+            # What it leads to may be carried, or be of the runtime's own.
+            if not _in_sources(site, path):
+                lead = operands[len(sources) and sources.index(source)]
+                target_text = lead.value if lead.value is not None and not lead.value.startswith("/") else source
+                found.links[path] = (
+                    source
+                    if lead.value is None or lead.value.startswith("/")
+                    else posixpath.normpath(posixpath.join(posixpath.dirname(path), lead.value))
+                )
+                found.setup.append(("ln", *options, target_text, path))
+            continue
         known = _covering(found.products, source)
         if known is not None:
             kind = known.kind if known.path == source else "file" if known.kind == "folder" else ""
@@ -819,11 +968,9 @@ def _relocates(
             if known.path != source:
                 found.hidden[known.path] = placed.instruction
         elif not _in_sources(site, path):
-            found.products[path] = Artefact(
-                path, "file" if layers.is_file_name(name) else "", "the stage puts it there"
-            )
+            found.products[path] = Artefact(path, "file" if layers.is_file_name(name) else "", _PUT)
         else:
-            found.products.setdefault(path, Artefact(path, "", "the stage puts it there"))
+            found.products.setdefault(path, Artefact(path, "", _PUT))
 
 
 _KNOWN_FOLDERS = frozenset(
@@ -876,14 +1023,15 @@ def _unpacks_for_build(site: Site, placed: Placed, base: str) -> bool:
 
 
 def _source_roots(site: Site) -> list[str]:
-    """The folders that the stage copies its sources into, and its working directories."""
-    found = []
+    """The folders that the stage copies its sources into."""
+    found: dict[str, None] = {}
     for index in site.stage.indexes:
         copy = site.build.copy(index)
-        if copy is not None and copy.destination is not None:
-            found += [one.path for one in layers.laid(site.build, index) or () if one.kind != "file"]
-        if site.build.instructions[index].name == "WORKDIR":
-            found.append(layers.workdir_after(site.build, index) or "")
+        if copy is not None and copy.origin is None:
+            for one in layers.laid(site.build, index) or ():
+                path = one.path if one.kind != "file" else posixpath.dirname(one.path)
+                if path not in _KNOWN_FOLDERS and not path.startswith("/etc/"):
+                    found[path] = None
     return [path for path in found if path and path != "/"]
 
 
@@ -1117,8 +1265,12 @@ def _chosen(
         if one.why == _DOWNLOADED and posixpath.basename(path) in found.used and path not in program.paths:
             found.left.append(posixpath.basename(path))  # a RUN of the stage calls it
             continue
-        made = one.why == "the stage puts it there"
-        if made and _in_sources(site, path) and path not in program.paths:
+        if (
+            one.why == _PUT
+            and _in_sources(site, path)
+            and path not in program.paths
+            and proposal.is_source(path.lstrip("/")) is True
+        ):
             continue
         chosen[path] = one
     named = [one for one in proposal.outputs if one.path in program.paths]
