@@ -130,3 +130,164 @@ def test_hadolint_finds_no_more(tmp_path: pathlib.Path) -> None:
 def test_each_language_has_three_projects() -> None:
     for language in LANGUAGES:
         assert sum(name.startswith(f"{language}-") for name in PROJECTS) >= 3, language
+
+
+# --------------------------------------------------------------------------------------------------- the command
+
+
+def command(*words: str, text: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "dfopt", "plan", *words],
+        capture_output=True,
+        text=True,
+        input=text,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_prints_plans() -> None:
+    project = FOLDER / "go-server" / "project"
+    done = command(str(project / "Dockerfile"), "--context", str(project))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split(": ", 1)[1] == (FOLDER / "go-server" / "plan.txt").read_text().split(": ", 1)[1]
+
+
+def test_the_command_gives_data() -> None:
+    import json
+
+    project = FOLDER / "go-question" / "project"
+    done = command("--format", "json", str(project))
+    (found,) = json.loads(done.stdout)
+    assert (done.returncode, found["path"].endswith("Dockerfile"), found["refusal"]) == (0, True, "")
+    assert found["plan"]["questions"][0]["id"] == "run-configure-assets"
+    assert found["plan"]["runtime"]["image"] == "debian:bookworm-slim"
+
+
+def test_an_answer_makes_the_plan_whole(tmp_path: pathlib.Path) -> None:
+    """The lines that the command prints, written down as they are, answer it."""
+    shutil.copytree(FOLDER / "go-question" / "project", tmp_path, dirs_exist_ok=True)
+    said = command(str(tmp_path)).stdout
+    assert "applies it" not in said
+    (tmp_path / "dfopt.toml").write_text(
+        "".join(line[4:] + "\n" for line in said.partition(" questions, ")[2].split("\n")[1:])
+    )
+    assert "`dfopt fix --unsafe` applies it" in command(str(tmp_path)).stdout
+
+
+def test_nothing_to_plan_and_no_plan_are_no_error() -> None:
+    assert command("-", text="FROM debian:12\nRUN true\n").stdout == (
+        "<stdin>: nothing to plan: the last stage ships no tool chain that dfopt plans for\n"
+    )
+    done = command("-", text="FROM golang:1.24\nCOPY main.go /\nRUN go build -o /a /main.go\n")
+    assert (done.returncode, done.stdout) == (0, "<stdin>: no plan: the file does not say what the image starts\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "message"),
+    [
+        (("no-such-file",), "", "dfopt: no-such-file: no such file or directory\n"),
+        (("-",), "FROM\n", "dfopt: -: BuildKit refuses it -> `dfopt check` says why\n"),
+        (("--context", "no-such-folder", "-"), "", "dfopt: --context: `no-such-folder` is no folder\n"),
+        (("--config", "no-such-file", "-"), "", "dfopt: no-such-file: no such file\n"),
+    ],
+)
+def test_bad_input_is_one_line(words: tuple[str, ...], text: str, message: str) -> None:
+    done = command(*words, text=text)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+# ------------------------------------------------------------------------------------------------------- the spine
+
+MODULE = "module example.com/hello\n\ngo 1.22\n"
+
+
+def made(tmp_path: pathlib.Path, text: str, **files: str) -> tuple[str, str]:
+    """What the fix makes of a file in a project of Go with these files, and why it makes nothing."""
+    for name, content in {"go.mod": MODULE, "main.go": "package main\n\nfunc main() {}\n", **files}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "Dockerfile").write_text(text)
+    given = placed(
+        planner(Wishes(context=str(tmp_path)))(config.NONE, ""),
+        config.NONE,
+        Wishes(context=str(tmp_path)),
+        str(tmp_path / "Dockerfile"),
+        {},
+    ).given
+    fixed = engine.fix(Source(text, "Dockerfile"), catalogue.rules([RULE]), given, unsafe=True)
+    assert fixed.faults == ()
+    left = [one.refusal for one in fixed.report.diagnostics]
+    return fixed.source.text.removeprefix(
+        text.replace("FROM golang:1.22\n", "FROM golang:1.22 AS build\n")
+    ) if fixed.applied else "", "; ".join(left)
+
+
+START = "FROM golang:1.22\nWORKDIR /app\nCOPY . .\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "wanted"),
+    [
+        # Owners, folders and users as they were.
+        ("RUN useradd app && mkdir /data && chown -R app /data /app\nRUN CGO_ENABLED=0 go build -o a\nUSER app\nCMD ./a\n",
+         ["RUN useradd app \\\n    && mkdir -p /data \\\n    && mkdir -p /app \\\n    && chown -R app /data /app\n"]),
+        ("RUN CGO_ENABLED=0 go build -o a && useradd app && chown -R app:app .\nUSER app\nCMD ./a\n", ["COPY --from=build --chown=app:app /app/a "]),
+        # What cp and mv leave; a link stays one.
+        ("RUN CGO_ENABLED=0 go build -o a && cp a /usr/local/bin/\nCMD a\n", ["COPY --from=build /usr/local/bin/a /usr/local/bin/a\n"]),
+        ("RUN CGO_ENABLED=0 go build -o /opt/a && ln -s /opt/a /usr/bin/b\nCMD b\n", ["RUN ln -s /opt/a /usr/bin/b\n", "COPY --from=build /opt/a /opt/a\n"]),
+        ("RUN CGO_ENABLED=0 go build -o a && cp conf/x.yaml x.yaml\nCMD ./a\n", ["/app/x.yaml"]),
+        ("RUN CGO_ENABLED=0 go build -o a\nRUN echo hi > /etc/motd.txt\nCMD ./a\n", ["/etc/motd.txt"]),
+        # The folder of a program that only the old image's PATH had.
+        ("RUN CGO_ENABLED=0 go install .\nCMD hello\n", ["ENV PATH=/go/bin:$PATH\n", "COPY --from=build /go/bin/hello /go/bin/hello\n"]),
+        # Variables that the runtime's image lacks.
+        ("RUN CGO_ENABLED=0 go build -o a\nENV DATA=$GOPATH/data\nCMD ./a\n", ["ENV GOPATH=/go\n"]),
+        ("ARG V=1\nRUN CGO_ENABLED=0 go build -o a\nLABEL v=$V\nCMD ./a\n", ["ARG V=1\n"]),
+        # Packages: what a RUN used stays behind, unless the image names it.
+        ("RUN apt-get update && apt-get install -y --no-install-recommends curl ffmpeg git && curl -o /tmp/x http://x\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n",
+         ["install -y --no-install-recommends ca-certificates ffmpeg \\\n"]),
+        ("RUN apt-get update && apt-get install -y curl && curl -o /tmp/x http://x\nRUN CGO_ENABLED=0 go build -o a\nHEALTHCHECK CMD curl -f localhost\nCMD ./a\n",
+         ["ca-certificates curl \\\n"]),
+        # A script's own programs.
+        ("RUN CGO_ENABLED=0 go build -o a && chmod +x start.sh\nENTRYPOINT [\"./start.sh\"]\n", ["apt-get install -y --no-install-recommends ca-certificates curl jq \\\n"]),
+    ],
+)  # fmt: skip
+def test_what_the_runtime_needs_comes_along(rest: str, wanted: list[str], tmp_path: pathlib.Path) -> None:
+    text, left = made(
+        tmp_path, START + rest, **{"conf/x.yaml": "a: 1\n", "start.sh": "#!/bin/sh\ncurl -s x | jq .\nexec ./a\n"}
+    )
+    assert left == ""
+    for piece in wanted:
+        assert piece in text
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (START + "RUN CGO_ENABLED=0 go build -o a\nUSER ghost\nCMD ./a\n", "where the user or group `ghost` comes from"),
+        (START + "RUN CGO_ENABLED=0 go build -o a\nCMD ./b\n", "where `/app/b` comes from"),
+        (START + "RUN CGO_ENABLED=0 go build -o a\nCMD other\n", "where `other` comes from"),
+        (START + "RUN CGO_ENABLED=0 go build -o a\n", "does not say what the image starts"),
+        (START + "ONBUILD COPY x /x\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n", "ONBUILD"),
+        (START + "RUN --mount=type=cache,target=/app/out CGO_ENABLED=0 go build -o out/a\nCMD ./out/a\n", "where `/app/out/a` comes from"),
+        (START + "RUN id -u app || useradd app\nRUN CGO_ENABLED=0 go build -o a\nUSER app\nCMD ./a\n", "makes a user under a condition"),
+        (START + "RUN echo app:x:1:1::/: >> /etc/passwd\nRUN CGO_ENABLED=0 go build -o a\nUSER app\nCMD ./a\n", "makes users by writing"),
+        (START + "RUN echo deb http://x y z > /etc/apt/sources.list.d/x.list\nRUN apt-get update && apt-get install -y ffmpeg\n"
+         "RUN CGO_ENABLED=0 go build -o a\nCMD ./a\n", "a repository that the stage adds"),
+        (START + "RUN ./prepare\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n", "`run-prepare`"),
+        (START + "RUN CGO_ENABLED=0 go build -o a\nCOPY <<E /app/b\nx\nE\nRUN chown nobody: /app/*\nCMD ./a\n", "an owner that are not known"),
+        (START + "RUN CGO_ENABLED=0 go build -o $OUT\nCMD ./a\n", "`artefact`"),
+        ("FROM example.com/base\nCOPY . .\nRUN CGO_ENABLED=0 go build -o a && apt-get install -y golang-go\nCMD ./a\n", "is not known"),
+    ],
+)  # fmt: skip
+def test_what_is_not_known_is_not_done(text: str, why: str, tmp_path: pathlib.Path) -> None:
+    made_of, left = made(tmp_path, text)
+    assert made_of == ""
+    assert why in left
+
+
+def test_lines_end_as_the_authors_do(tmp_path: pathlib.Path) -> None:
+    text = (START + "# the port\nEXPOSE 80\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a").replace("\n", "\r\n")
+    after, _ = made(tmp_path, text)
+    assert "\n" in after and "\n" not in after.replace("\r\n", "")
+    assert not after.endswith("\n")

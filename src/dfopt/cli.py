@@ -726,7 +726,7 @@ def verify(
 
 def plan(paths: Sequence[str], form: str, root: str | None, config: str | None, no_config: bool) -> int:
     """Print the plans for the last stages of the Dockerfiles found; 2 where a file or the configuration cannot be used."""
-    from dfopt import context, files
+    from dfopt import files
     from dfopt.build import Build
     from dfopt.config import ConfigError
     from dfopt.plan import Wishes, configuration, placed, planner
@@ -757,12 +757,12 @@ def plan(paths: Sequence[str], form: str, root: str | None, config: str | None, 
             given = placed(base(config_of, one.path), config_of, wishes, None if stdin else one.path, known).given
             build = Build(parse(Source.from_bytes(data, one.path)), given.contexts)
             if build.syntax.fatal or build.final is None:
-                raise OSError("BuildKit refuses it -> `dfopt check` says why")
+                raise ValueError("BuildKit refuses it -> `dfopt check` says why")
             found.append(plans.Planned("<stdin>" if stdin else one.path, build, plan_of(build, given, build.final)))
         except ConfigError as error:
             _say(f"dfopt: {error}\n")
             code = WRONG_USE
-        except (OSError, context.BadPattern) as error:
+        except (OSError, ValueError) as error:
             _say(f"dfopt: {one.path}: {_reason(error) if isinstance(error, OSError) else error}\n")
             code = WRONG_USE
     _write(sys.stdout, plans.json_of(found) if form == "json" else plans.text_of(found))

@@ -137,9 +137,11 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
     carried = _carried(site, proposal, found)
     program = _resolve(site, proposal, found, carried, starts)
     if isinstance(program, str):
-        return program
+        if not found.questions:
+            return program
+        program = _Program(frozenset(), "", False)  # what is asked may bring it
+    _read_scripts(site, proposal, found, (*carried.values(), *found.products.values()), program)
     artefacts = _chosen(site, proposal, found, carried, program, starts)
-    _read_scripts(site, proposal, found, artefacts, program)
     user = _user(site, proposal, found, end.user)
     if user:
         return user
