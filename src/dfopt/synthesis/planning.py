@@ -125,7 +125,8 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
     if refusal:
         return refusal
     found = _Found()
-    found.questions += proposal.questions
+    for question in proposal.questions:
+        found.ask(*question)
     found.notes += proposal.notes
     starts = _starts(site)
     end = build.after(stage)
