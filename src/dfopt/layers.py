@@ -348,8 +348,15 @@ _LINKS = {
 }
 
 
+_VAGUE = frozenset("*?[")
+_LINKED_TOPS = frozenset(path.split("/")[1] for path in _LINKS)
+
+
 def overlaps(one: str, other: str) -> bool:
     """Whether two paths or globs may name the same file, or one a folder above the other."""
+    top, another = one.partition("/")[2].partition("/")[0], other.partition("/")[2].partition("/")[0]
+    if top != another and _VAGUE.isdisjoint(top + another) and _LINKED_TOPS.isdisjoint((top, another)):
+        return not top or not another  # most pairs part here
     return all(
         _matches(first, second) or _matches(second, first)
         for first, second in zip(_components(one), _components(other))

@@ -2,10 +2,11 @@
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from dfopt import bases, commuting, context, layers, normal, rewrite, unwanted
-from dfopt.build import Build, Reference, Stage
+from dfopt.build import Build, Reference, Stage, once
 from dfopt.context import Context
 from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
 from dfopt.source import Edit, Span, apply_edits
@@ -50,6 +51,13 @@ class _Piece(NamedTuple):
     key: tuple[object, ...]
 
 
+class _Gathered(NamedTuple):
+    """COPYs on their way to be a group, and the steps between them that are not of it."""
+
+    pieces: list[_Piece]
+    between: list[int]
+
+
 class _Group(NamedTuple):
     """COPYs that can become one, in order, and the folder that it copies. `folders` are those of them that need a `/`."""
 
@@ -84,6 +92,7 @@ def _check(build: Build, given: Given, stage: Stage) -> Iterator[Finding]:
         before += 1
 
 
+@once
 def _is_assembly(build: Build, stage: Stage) -> bool:
     """Whether a stage is there only for others to copy from, as an assembly is; a `FROM $BASE` may name it, but hardly does."""
     names = {build.instructions[index].name for index in stage.indexes[1:]} - {"ARG"}
@@ -95,21 +104,21 @@ def _is_assembly(build: Build, stage: Stage) -> bool:
 
 def _groups(build: Build, stage: Stage, place: Context | None, always: bool) -> list[_Group]:
     """Two or more COPYs of one owner below one folder, each free to stand where the first of them does."""
-    open_groups: dict[tuple[object, ...], list[_Piece]] = {}
-    found: list[list[_Piece]] = []
+    open_groups: dict[tuple[object, ...], _Gathered] = {}
+    found: list[_Gathered] = []
     for index in stage.indexes[1:]:
         piece = _piece(build, stage, index, place, always)
         if piece is not None:
             key = (_region(build, stage, piece.folder), *piece.key)
             group = open_groups.get(key)
             if group is not None and _passes(build, stage, piece, group):
-                group.append(piece)
+                group.pieces.append(piece)
             else:
-                open_groups[key] = [piece]
+                open_groups[key] = _Gathered([piece], [])
                 found.append(open_groups[key])
         elif build.instructions[index].name not in _FREE and not (always and build.instructions[index].name == "RUN"):
             open_groups.clear()
-    made = [one for pieces in found if (one := _group(build, stage, pieces)) is not None]
+    made = [one for gathered in found if (one := _group(build, stage, gathered.pieces)) is not None]
     if not always:
         # What comes from the build context alone needs no other stage to become one COPY.
         made = [group for group in made if any(build.references_of(piece.instruction) for piece in group.pieces)]
@@ -139,17 +148,19 @@ def _group(build: Build, stage: Stage, pieces: list[_Piece]) -> _Group | None:
     first = pieces[0].instruction
     settled: list[_Piece] = []
     folders: list[int] = []
-    for piece in pieces:
-        path = piece.destination.rstrip("/")
+    paths = [piece.destination.rstrip("/") for piece in pieces]
+    shared = {above for path in paths for above in _above(path)} | {
+        path for path, count in Counter(paths).items() if count > 1
+    }
+    for piece, path in zip(pieces, paths):
         if piece.is_open:
-            others = [other.destination + "/" for other in pieces if other is not piece]
             if layers.exists(build, stage, path, first):
                 folders.append(piece.instruction)
                 copied = _name(build.instructions[piece.instruction].arguments[0])
                 names = (posixpath.join(path, copied),) if piece.may_be_file else ()
                 piece = piece._replace(folder=path, targets=names, filled=piece.filled and path)
-            elif piece.filled and any(other.startswith(path + "/") for other in others):
-                # Others lie below it: a file there would not let them.
+            elif piece.filled and path in shared:
+                # Others lie there or below it: a file there would not let them.
                 piece = piece._replace(folder=path, targets=())
             elif posixpath.dirname(path) == "/":
                 continue
@@ -276,24 +287,30 @@ def _made(piece: _Piece, root: str) -> list[str]:
     return found
 
 
-def _passes(build: Build, stage: Stage, piece: _Piece, group: list[_Piece]) -> bool:
+# Past more steps than these a COPY is not moved: each is looked at for each COPY.
+_FAR = 25
+
+_STEPS = frozenset(("RUN", "COPY", "ADD", "WORKDIR"))
+
+
+def _passes(build: Build, stage: Stage, piece: _Piece, group: _Gathered) -> bool:
     """Whether a COPY may stand where the first of a group does: nothing between reads or writes what it brings."""
-    members = {one.instruction for one in group}
-    root = _region(build, stage, piece.folder)
-    paths = tuple(
-        dict.fromkeys((*piece.targets, *_made(piece, root), *((piece.filled + "/*",) if piece.filled else ())))
-    )
-    for index in range(group[0].instruction + 1, piece.instruction):
-        if index in members:
-            continue
+    for index in range(group.pieces[-1].instruction + 1, piece.instruction):
+        if build.instructions[index].name in _STEPS:
+            group.between.append(index)
+            if len(group.between) > _FAR:
+                return False
+    region = _region(build, stage, piece.folder)
+    filled = (piece.filled + "/*",) if piece.filled else ()
+    paths = tuple(dict.fromkeys((*piece.targets, *_made(piece, region), *filled)))
+    for index in group.between:
         if build.instructions[index].name == "WORKDIR":
             made = layers.workdir_after(build, index)
             # It makes a folder as the user's, which the COPY would make as its own.
-            if made is None or (made.startswith(root + "/") and any(layers.overlaps(made, path) for path in paths)):
+            if made is None or (made.startswith(region + "/") and any(layers.overlaps(made, path) for path in paths)):
                 return False
-        elif build.instructions[index].name in ("RUN", "COPY", "ADD"):
-            if not commuting.commute(build, index, piece.instruction).free:
-                return False
+        elif not commuting.commute(build, index, piece.instruction).free:
+            return False
     return True
 
 
@@ -327,15 +344,18 @@ def _doubts(build: Build, stage: Stage, group: _Group) -> Iterator[_Doubt]:
         if len({piece.owner for piece in group.pieces}) > 1 and opening.owner.partition(":")[0] not in ("", "0"):
             yield _Doubt(f"`{root}` itself, where it is new, is no longer `{opening.owner}`'s", tuple(missing))
     wanted: list[str] = []
+    filled: dict[str, int] = {}
     met = ""
-    for number, piece in enumerate(group.pieces):
+    for piece in group.pieces:
         own = [*piece.targets, *_made(piece, root)]
         for path in own:
-            for other in group.pieces[:number]:
-                if not met and other.filled and path.startswith(other.filled + "/"):
-                    line = build.syntax.source.line_of(build.instructions[other.instruction].keyword_span.start)
-                    met = f"`{path}` may be a link that line {line} brings"
+            folder = "" if met else next((above for above in _above(path) if above in filled), "")
+            if folder:
+                line = build.syntax.source.line_of(build.instructions[filled[folder]].keyword_span.start)
+                met = f"`{path}` may be a link that line {line} brings"
         wanted += own
+        if piece.filled:
+            filled.setdefault(piece.filled, piece.instruction)
         if piece.is_open and piece.folder == piece.filled and piece.instruction not in group.folders:
             bottom = build.chain(stage)[-1]
             if bottom.base.kind != "scratch" and bases.may_hold(bottom.reference, bottom.facts, piece.folder):
@@ -440,7 +460,15 @@ def _saving(build: Build, group: _Group, place: Context | None) -> Saving:
     else:
         amount = f"{unwanted.amount(known)} of the context, the rest unknown" if known else "how much is unknown"
     change = f"a change in {_listed(origins, 'or')}" if len(origins) > 1 else f"any change in {origins[0]}"
-    return Saving(f"{len(group.pieces)} layers become 1; {change} then copies all of it again: {amount}", source="")
+    text = f"{len(group.pieces)} layers become 1; {change} then copies all of it again: {amount}"
+    first, last = group.pieces[0].instruction, group.pieces[-1].instruction
+    passed = [one for one in build.instructions[first + 1 : last] if one.name == "RUN"]
+    lines = [str(build.syntax.source.line_of(one.keyword_span.start)) for one in passed]
+    if lines:
+        # They are cached by what stands before them.
+        several = len(lines) > 1
+        text += f"; and the RUN{'s' * several} on line{'s' * several} {_listed(lines)} run{'s' * (not several)} again"
+    return Saving(text, source="")
 
 
 def _fresh(build: Build, stage: Stage, index: int, before: int) -> str | None:
