@@ -128,7 +128,15 @@ def test_package_lock(tmp_path: Path, package: dict[str, object], scripts: dict[
 
 
 @pytest.mark.parametrize(
-    "text", ["package = [1]", "package = 1", '[[package]]\nwheels = [1]\nsource = 2\nfiles = "x"', "\0", "[["]
+    "text",
+    [
+        "package = [1]",
+        "package = 1",
+        '[[package]]\nwheels = [1]\nsource = 2\nfiles = "x"',
+        "\0",
+        "[[",
+        "a = " + "[" * 9999,
+    ],
 )
 def test_a_lock_file_may_hold_anything(tmp_path: Path, text: str) -> None:
     (tmp_path / "uv.lock").write_text(text)
@@ -136,7 +144,16 @@ def test_a_lock_file_may_hold_anything(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "1", '{"packages": {"a": 1}}', '{"packages": {"a": {"hasInstallScript": 1, "os": 3}}}', "{", "\0"]
+    "text",
+    [
+        "[]",
+        "1",
+        '{"packages": {"a": 1}}',
+        '{"packages": {"a": {"hasInstallScript": 1, "os": 3}}}',
+        "{",
+        "\0",
+        "[" * 99999,
+    ],
 )
 def test_a_package_lock_may_hold_anything(tmp_path: Path, text: str) -> None:
     (tmp_path / "package-lock.json").write_text(text)

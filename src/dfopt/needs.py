@@ -283,7 +283,7 @@ def _locked(build: Build, given: Given, index: int, use: Use, name: str, without
         return "the project"
     try:
         packages = tomllib.loads(file_text(build, given, index, name) or "").get("package")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         packages = None
     if not isinstance(packages, list):
         return f"`{name}`, which is not read"
@@ -326,7 +326,7 @@ def native_modules(build: Build, given: Given, index: int, use: Use) -> str:
         text = file_text(build, given, index, name) if use.manager.name == "npm" else None
         try:
             found = json.loads(text or "null")
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         packages = found.get("packages") if isinstance(found, dict) else None
         if not isinstance(packages, dict):
