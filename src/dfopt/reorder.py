@@ -92,7 +92,7 @@ def propose(source: Source, plan: Plan, logs: Sequence[Log], unsafe: bool) -> Pr
         if not ordered.exact and ordered.gap >= LEAST:
             notes.append(
                 f"{label} is too long for an exact answer: a better order saves {ordered.gap:.1f} s a commit more at most"
-                + (_WEIGHED if any(figure.seconds is None for figure in model.figures.values()) else "")
+                + (_WEIGHED if order.expected(model).unknown else "")
             )
         moved = _moved(current, model, plan, past, logs, place, ordered)
         if isinstance(moved, str):
