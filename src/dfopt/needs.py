@@ -211,7 +211,9 @@ def _managed(
     if action == "install" and use.manager.name in ("pip", "uv", "poetry"):
         poetry = use.manager.name == "poetry"
         why = (
-            _locked(build, given, index, use, "poetry.lock", "--no-root") if poetry else _pip(build, given, index, use)
+            _locked(build, given, index, use, "poetry.lock", "--no-root")
+            if poetry
+            else may_compile(build, given, index, use)
         )
         if why:
             yield Need("unknown", f"{label} of {why}", span)
@@ -230,7 +232,7 @@ def _managed(
     yield Need("unknown", label, span)
 
 
-def _pip(build: Build, given: Given, index: int, use: Use) -> str:
+def may_compile(build: Build, given: Given, index: int, use: Use) -> str:
     """What of a pip install may have to be compiled; "" where nothing has."""
     if use.has("--no-binary") or use.uncertain:
         return "sources"

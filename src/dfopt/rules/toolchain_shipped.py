@@ -27,7 +27,11 @@ _ADVICE = {
     ".NET": "publish in a stage of its own and copy the result into the `aspnet` or `runtime` image",
     "Node": "build in a stage of its own and copy the result and the production dependencies into the final stage",
     "C/C++": "build in a stage of its own and copy what is installed",
+    "Python": "install in a stage of its own and copy what is installed",
 }
+
+# What compiles the extensions of a language whose programs run from their sources.
+_CHAINS = {"Python": "C", "Ruby": "C", "PHP": "C"}
 
 _MANAGERS = {"go": "Go", "cargo": "Rust", "maven": "Java", "gradle": "Java", "dotnet": ".NET"}
 
@@ -87,7 +91,7 @@ def _finding(
     plan: synthesis.Plan | str | None,
 ) -> Finding:
     message = (
-        f"`{built.label}` builds in the image that is shipped, with the {built.language} tool chain"
+        f"`{built.label}` builds in the image that is shipped, with the {_CHAINS.get(built.language, built.language)} tool chain"
         f"{f' of {origin[1]}' if origin is not None else ''}"
         f" -> {_ADVICE.get(built.language, 'build in a stage of its own and copy the result into a small image')}"
     )

@@ -72,6 +72,7 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     "dotnet": ("dotnet publish", "dotnet build"),
     "go": ("go build", "go install", "golang"),
     "java": ("mvn", "gradle"),
+    "python": ("pip", "uv ", "poetry"),
     "rust": ("cargo",),
 }
 

@@ -1154,7 +1154,8 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
                 continue
         if proposal.sources_stay and site.context is None:
             for one in laid or ():
-                kept[one.path] = Artefact(one.path, one.kind, "the stage copies it")
+                if one.kind != "file" or proposal.is_source(one.source) is not True:
+                    kept[one.path] = Artefact(one.path, one.kind, "the stage copies it")
             continue
         if site.context is None:
             for one in laid or ():
@@ -1173,13 +1174,15 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
             everything.add(path)
             if root:
                 roots.add(root)
-            if (
-                source
-                and (matches_any(source, _IRRELEVANT) or proposal.is_source(source) is True)
-                and not proposal.sources_stay
-            ) or _deleted(found, path, index):
+            only_builds = bool(source) and proposal.is_source(source) is True
+            if proposal.sources_stay:
+                # Of what comes in a folder nothing is taken out; a file that is named for the build alone stays there.
+                irrelevant = only_builds and not root
+            else:
+                irrelevant = only_builds or (bool(source) and matches_any(source, _IRRELEVANT))
+            if irrelevant or _deleted(found, path, index):
                 wanted.pop(path, None)
-            elif proposal.sources_stay or not source or proposal.is_source(source) is not True:
+            else:
                 wanted[path] = root
     # A script that is copied to its place as well is read there.
     placed = {

@@ -6,28 +6,10 @@ from dfopt.rule import Copied, Effect, Keeps, Layers, Repeated, Setting, SetUp, 
 from dfopt.source import Edit, Span
 from dfopt.synthesis import Kept, NewCopy, NewRun, NewSetting, Plan
 
-# What is new of the runtime stage. The author's own lines stand as they are; without this they would be all that is left.
-_TEMPLATE = """\
-[% if kind == "from" %]
-[[ FROM ]] [% for flag in flags %][[ flag ]] [% endfor %][[ image ]][% if name %] [[ AS ]] [[ name ]][% endif %]
-[% elif kind == "run" %]
-[[ RUN ]] [% for command in commands %][% if not loop.first %] [[ escape ]]\n    && [% endif %][[ command ]][% endfor %]
-[% elif kind == "copy" %]
-[[ COPY ]] --from=[[ builder ]] [% if owner %]--chown=[[ owner ]] [% endif %][[ sources ]] [[ destination ]]
-[% elif kind == "setting" %]
-[[ keyword ]] [% if name %][[ name ]]=[% endif %][[ value ]]
-[% endif %]"""
-
 
 def edits_of(build: Build, plan: Plan) -> tuple[Edit, ...]:
-    """The edits that make a plan true."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        block_start_string="[%", block_end_string="%]", variable_start_string="[[", variable_end_string="]]",
-        comment_start_string="[#", comment_end_string="#]", trim_blocks=False, undefined=jinja2.StrictUndefined, autoescape=False,
-    )  # fmt: skip
-    template = environment.from_string(_TEMPLATE)
+    """The edits that make a plan true. The new lines are of four kinds and so plain text: a fix is made while a file is checked, and a
+    template engine takes longer to be imported than that."""
     source = build.syntax.source
     stage = build.stages[plan.stage]
     opening = build.instructions[stage.first]
@@ -36,26 +18,21 @@ def edits_of(build: Build, plan: Plan) -> tuple[Edit, ...]:
     def case(word: str) -> str:
         return word.lower() if lower else word
 
-    def made(kind: str, **values: object) -> list[str]:
-        text: str = template.render(kind=kind, escape=build.syntax.escape, **values)
-        return [line.rstrip() for line in text.strip("\n").split("\n")]
-
-    flags = [flag.text for flag in opening.flags]
-    lines = [
-        "",
-        *made("from", FROM=case("FROM"), AS=case("AS"), flags=flags, image=plan.image, name=_written_name(build, plan)),
-    ]
+    name = _written_name(build, plan)
+    flags = "".join(f"{flag.text} " for flag in opening.flags)
+    lines = ["", f"{case('FROM')} {flags}{plan.image}" + (f" {case('AS')} {name}" if name else "")]
     edits: list[Edit] = []
     steps = [index for index in stage.indexes if build.instructions[index].name in ("RUN", "COPY", "ADD")]
     last = steps[-1]
     for line in plan.lines:
         if isinstance(line, NewRun):
-            lines += made("run", RUN=case("RUN"), commands=[" ".join(words) for words in line.commands])
+            joint = f" {build.syntax.escape}\n    && "
+            lines += f"{case('RUN')} {joint.join(' '.join(words) for words in line.commands)}".split("\n")
         elif isinstance(line, NewCopy):
-            lines += made("copy", COPY=case("COPY"), builder=plan.builder, owner=line.owner, sources=" ".join(line.sources),
-                          destination=line.destination)  # fmt: skip
+            owner = f"--chown={line.owner} " if line.owner else ""
+            lines.append(f"{case('COPY')} --from={plan.builder} {owner}{' '.join(line.sources)} {line.destination}")
         elif isinstance(line, NewSetting):
-            lines += made("setting", keyword=case(line.keyword), name=line.name, value=line.value)
+            lines.append(f"{case(line.keyword)} {f'{line.name}=' if line.name else ''}{line.value}")
         elif line.instruction < last:
             span = build.instructions[line.instruction].span
             start = rewrite.block_start(build, line.instruction) if line.moves else span.start

@@ -1,0 +1,362 @@
+"""Python: what pip, uv, Poetry and Pipenv install goes to a runtime of the same version and release; compilers and headers stay behind.
+
+Sources: packaging.python.org (installation schemes), docs.astral.sh/uv (project environments), python-poetry.org and pipenv.pypa.io
+(configuration of virtual environments); docker-library/python on GitHub for the layout of the images.
+"""
+
+import posixpath
+import re
+
+from dfopt import bases, families, layers, needs
+from dfopt.startup import pattern
+from dfopt.synthesis import Artefact, Placed, Proposal, Question, Site, facts
+
+_BUILD_ONLY = pattern(r"(?:PIP|POETRY|PIPENV|UV)_[A-Z_]+")
+
+# The version of Debian's and Ubuntu's own Python by release (packages.debian.org, packages.ubuntu.com).
+_SYSTEM = {
+    "trixie": "3.13", "bookworm": "3.11", "bullseye": "3.9", "buster": "3.7", "noble": "3.12", "jammy": "3.10", "focal": "3.8", "bionic": "3.6",
+}  # fmt: skip
+
+# What installers alone read.
+_LISTS = pattern(
+    r"(?:requirements|constraints)[a-z0-9_.-]*\.(?:txt|in)|uv\.lock|poetry\.lock|Pipfile(?:\.lock)?|pdm\.lock"
+)
+
+_MANAGERS = frozenset(("pip", "uv", "poetry", "pipenv"))
+_RUNS = pattern(r"\b(?:uv|uvx|poetry|pipenv|pip|pip3|conda|tox|nox|hatch|pdm)\b(?:\s+run\b|\s+install\b)?")
+
+
+def propose(site: Site) -> Proposal | str | None:
+    installs = [placed for placed in site.commands if _installs(placed)]
+    if not installs:
+        return None
+    repository, tag = bases.repository_of(site.image)
+    if repository != "python" and not (repository in ("debian", "ubuntu") and _has_system_python(site)):
+        return None
+    small = families.variant(site.image, "slim") if repository == "python" else None
+    image = small or site.stage.base.text
+    known = site.stage.facts
+    if known is None or known.distribution not in ("debian", "alpine"):
+        return f"what the base image `{site.stage.base.text}` brings is not known"
+    if not _leaves_behind(site):
+        return None  # what is full where slim would do has a rule of its own
+    if any(_runs_manager(text) for text in _starting(site)):
+        return None
+    full = small is not None and "slim" not in tag and "alpine" not in tag
+    version = _version(site, repository, tag)
+    environments = _environments(site)
+    outputs: dict[str, Artefact] = {}
+    questions: dict[str, Question] = {}
+    for placed in installs:
+        found = _target(site, placed, environments, repository, version)
+        if isinstance(found, str):
+            return found
+        if isinstance(found, Question):
+            questions[found.id] = found
+            continue
+        for one in found:
+            if site.in_mount(placed, one.path):
+                return f"`{one.path}` lies in a mount, so that the image has nothing of it"
+            outputs[one.path] = one
+    packages: tuple[str, ...] = ()
+    if full:
+        answer = site.answer("libraries")
+        compiled = [text for placed in installs if (text := _compiled(site, placed))]
+        if answer is not None:
+            packages = tuple(one for one in answer if one != "none")
+        elif compiled:
+            questions["libraries"] = Question(
+                "libraries",
+                f"{compiled[0]} may be linked to libraries that `{site.stage.base.text}` has and `{image}` lacks: which packages have them?",
+                ("none", "PACKAGES"),
+            )
+    family = known.distribution
+    explained = frozenset(placed.key for placed in site.commands if _explained(placed))
+    notes = []
+    if full:
+        notes.append(
+            f"`{site.stage.base.text}` also brings git, curl and headers, which `{image}` lacks: a program that calls them at run time needs them installed"
+        )
+
+    def is_source(path: str) -> bool | None:
+        return True if _LISTS.fullmatch(posixpath.basename(path)) else None
+
+    return Proposal(
+        "Python", installs[-1], tuple(outputs.values()), image,
+        f"the slim variant of `{site.stage.base.text}`" if small is not None else "the same image, without what only builds", family, explained,
+        is_source, sources_stay=True, packages=packages, tools=frozenset(("python3-pip", "python3-venv", "python3-setuptools", "python3-wheel", "pip", "py3-pip"))
+        - _named_tools(site), build_only=_settings(site), questions=tuple(questions.values()),
+        starts=frozenset(("python", "python3", f"python{version}")), notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _installs(placed: Placed) -> bool:
+    use = placed.command.use
+    if use is None or use.manager.family not in ("pip", "uv", "poetry", "pipenv") and use.manager.name not in _MANAGERS:
+        return False
+    return use.action == "install" and not _is_own_tool(placed)
+
+
+def _is_own_tool(placed: Placed) -> bool:
+    """Whether only installers are installed (`pip install --upgrade pip poetry`): nothing of it is for the running program."""
+    use = placed.command.use
+    assert use is not None, "an install"
+    names = {re.split(r"[=<>!~\[;]", word.value or "?")[0].lower() for word in use.operands}
+    return (
+        bool(names)
+        and not use.manifests
+        and names
+        <= {"pip", "setuptools", "wheel", "uv", "poetry", "pipenv", "virtualenv", "build", "pip-tools", "cython"}
+    )
+
+
+def _explained(placed: Placed) -> bool:
+    use = placed.command.use
+    if use is not None and use.manager.name in _MANAGERS:
+        return True
+    words = [word.value for word in placed.simple.words]
+    name = posixpath.basename(placed.command.name or "")
+    if name in ("virtualenv", "pyenv", "cython", "."):
+        return True
+    return bool(re.fullmatch(r"python[0-9.]*", name)) and words[1:3] in (
+        ["-m", "venv"],
+        ["-m", "virtualenv"],
+        ["-m", "ensurepip"],
+        ["-m", "compileall"],
+        ["--version"],
+    )
+
+
+def _starting(site: Site) -> list[str]:
+    return [
+        " ".join(site.build.instructions[index].arguments)
+        for index in site.stage.indexes
+        if site.build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK")
+    ]
+
+
+def _runs_manager(text: str) -> bool:
+    """Whether the image runs an installer, so that the tool must be there."""
+    words = re.split(r"[\s\"'\[\],;&|]+", text)
+    return any(word in ("uv", "uvx", "poetry", "pipenv", "pip", "pip3", "tox", "nox", "hatch", "pdm") for word in words)
+
+
+def _named_tools(site: Site) -> frozenset[str]:
+    text = " ".join(_starting(site))
+    return frozenset(name for name in ("pip",) if re.search(rf"\b{name}\b", text))
+
+
+def _settings(site: Site) -> frozenset[str]:
+    """The variables of the file that steer installers alone."""
+    return frozenset(
+        key.text
+        for index in site.stage.indexes
+        if site.build.instructions[index].name == "ENV"
+        for key, _ in site.build.instructions[index].pairs
+        if _BUILD_ONLY.fullmatch(key.text)
+    )
+
+
+def _system_packages(site: Site) -> set[str]:
+    """The packages that the stage's RUNs install from the distribution."""
+    return {
+        (word.value or "").partition("=")[0]
+        for placed in site.commands
+        if placed.command.use is not None
+        and placed.command.use.manager.family in ("apt", "apk")
+        and placed.command.use.action == "install"
+        for word in placed.command.use.operands
+    }
+
+
+def _has_system_python(site: Site) -> bool:
+    return bool(_system_packages(site) & {"python3", "python3-pip", "python3-venv", "python3-dev"})
+
+
+def _leaves_behind(site: Site) -> bool:
+    """Whether the stage installs something that only builds, and does not take it away again."""
+    removed = {
+        (word.value or "").partition("=")[0]
+        for placed in site.commands
+        if placed.command.use is not None and placed.command.use.action == "remove"
+        for word in placed.command.use.operands
+    }
+    virtual = any(
+        placed.command.use is not None
+        and placed.command.use.manager.family == "apk"
+        and placed.command.use.value_of("--virtual") in removed
+        for placed in site.commands
+    )
+    left = {name for name in _system_packages(site) if facts.only_builds(name) or facts.is_headers(name)} - removed
+    return bool(left) and not virtual
+
+
+def _version(site: Site, repository: str, tag: str) -> str:
+    """The version of the interpreter, `3.12`; "" where it is not known."""
+    if repository == "python":
+        found = re.match(r"([0-9]+\.[0-9]+)", tag)
+        return found[1] if found is not None else ""
+    return _SYSTEM.get(facts.release_of(site.image), "")
+
+
+def _environments(site: Site) -> dict[str, int]:
+    """The virtual environments that commands make, and the RUN of each."""
+    found: dict[str, int] = {}
+    for placed in site.commands:
+        words = placed.simple.words
+        name = posixpath.basename(placed.command.name or "")
+        use = placed.command.use
+        values = [word.value for word in words]
+        target = None
+        if re.fullmatch(r"python[0-9.]*", name) and values[1:3] in (["-m", "venv"], ["-m", "virtualenv"]):
+            target = next((word for word in words[3:] if not word.text.startswith("-")), None)
+        elif name == "virtualenv" or (use is not None and use.manager.name == "uv" and use.verb == "venv"):
+            start = 1 if name == "virtualenv" else 2
+            target = next((word for word in words[start:] if not word.text.startswith("-")), None)
+            if target is None and name != "virtualenv":
+                path = site.joined(placed.folder, ".venv")
+                if path is not None:
+                    found[path] = placed.instruction
+        if target is not None:
+            path = site.path(placed, target)
+            if path is not None:
+                found[path] = placed.instruction
+    return found
+
+
+def _target(
+    site: Site, placed: Placed, environments: dict[str, int], repository: str, version: str
+) -> list[Artefact] | Question | str:
+    """Where an install puts its packages."""
+    use = placed.command.use
+    assert use is not None, "an install"
+    state = site.build.state(placed.instruction)
+    options = {option.canonical: option for option in use.options}
+    for name in ("--target", "--prefix", "--root"):
+        if name in options:
+            path = site.joined(placed.folder, options[name].value)
+            return (
+                [Artefact(path, "folder", "what is installed")]
+                if path is not None
+                else f"where `{placed.text[:60]}` installs is not known"
+            )
+    manager = use.manager.name
+    program = placed.simple.words[use.name_index].value or ""
+    first = placed.simple.words[0].value or ""
+    for word in (program, first):
+        if word.startswith("/") and posixpath.basename(posixpath.dirname(word)) == "bin":
+            root = posixpath.dirname(posixpath.dirname(word))
+            if root in environments:
+                return [_environment(root)]
+    project = posixpath.join(placed.folder, ".venv") if placed.folder is not None else None
+    if manager == "uv" and not use.verb.startswith("pip"):
+        is_set, value = state.lookup("UV_PROJECT_ENVIRONMENT")
+        if is_set:
+            path = site.joined(placed.folder, value)
+            if path is None:
+                return "where uv makes its environment is not known"
+            if path == "/usr/local":
+                return _system(site, repository, version, state.is_root)
+            return [_environment(path)]
+        return [_environment(project)] if project is not None else "where uv makes its environment is not known"
+    if manager == "poetry":
+        create = state.lookup("POETRY_VIRTUALENVS_CREATE")[1]
+        inside = state.lookup("POETRY_VIRTUALENVS_IN_PROJECT")[1]
+        configured = _configured(site, placed)
+        if (create or "").lower() in ("false", "0") or configured.get("virtualenvs.create") == "false":
+            return _system(site, repository, version, state.is_root)
+        if (inside or "").lower() in ("true", "1") or configured.get("virtualenvs.in-project") == "true":
+            return [_environment(project)] if project is not None else "where Poetry makes its environment is not known"
+    if manager == "pipenv":
+        if "--system" in options:
+            return _system(site, repository, version, state.is_root)
+        if state.lookup("PIPENV_VENV_IN_PROJECT")[1] in ("1", "true", "True"):
+            return [_environment(project)] if project is not None else "where Pipenv makes its environment is not known"
+    active = _active(site, placed, environments)
+    if active is not None:
+        return [_environment(active)]
+    if manager in ("poetry", "pipenv"):
+        return f"`{manager}` makes its virtual environment in a folder of its cache, whose name hangs on the project's path -> keep it in the project"
+    if manager == "uv" and "--system" not in options and state.lookup("UV_SYSTEM_PYTHON")[1] not in ("1", "true"):
+        return "where uv installs is not known"
+    if "--user" in options or not state.is_root:
+        if state.home is None:
+            return "the home folder of the user that installs is not known"
+        return [Artefact(posixpath.join(state.home, ".local"), "folder", "what pip installs for the user")]
+    return _system(site, repository, version, True)
+
+
+def _environment(path: str) -> Artefact:
+    return Artefact(path, "folder", "the virtual environment")
+
+
+def _configured(site: Site, placed: Placed) -> dict[str, str]:
+    """What `poetry config KEY VALUE` says before an install."""
+    found: dict[str, str] = {}
+    for other in site.commands:
+        if other.key == placed.key:
+            break
+        values = [word.value or "" for word in other.simple.words]
+        if posixpath.basename(other.command.name or "") == "poetry" and "config" in values:
+            rest = [value for value in values[values.index("config") + 1 :] if not value.startswith("-")]
+            if len(rest) == 2:
+                found[rest[0]] = rest[1]
+    return found
+
+
+def _active(site: Site, placed: Placed, environments: dict[str, int]) -> str | None:
+    """The virtual environment that a command finds active: by `VIRTUAL_ENV`, by PATH, or by its script in the same RUN."""
+    state = site.build.state(placed.instruction)
+    for word in placed.run.commands:
+        if word.simple.start >= placed.simple.start:
+            break
+        if word.name in (".", "source") and len(word.simple.words) > 1:
+            path = layers.path_of(word.simple.words[1], state, placed.folder)
+            if path is not None and path.endswith("/bin/activate"):
+                return path.removesuffix("/bin/activate")
+    value = state.lookup("VIRTUAL_ENV")[1]
+    if value in environments and placed.command.use is not None and placed.command.use.manager.name == "uv":
+        return value
+    # What stands before `$PATH` is known though the image's own part is not.
+    for index in reversed(
+        [index for one in site.build.chain(site.stage) for index in one.indexes if index < placed.instruction]
+    ):
+        instruction = site.build.instructions[index]
+        for key, text in instruction.pairs if instruction.name == "ENV" else ():
+            if key.text == "PATH" and text is not None:
+                expanded = (
+                    re.sub(r"[\"']", "", text.text)
+                    .replace("${VIRTUAL_ENV}", "$VIRTUAL_ENV")
+                    .replace("$VIRTUAL_ENV", value or "$VIRTUAL_ENV")
+                )
+                found = next((path for path in environments if f"{path}/bin" in expanded.split(":")), None)
+                if found is not None:
+                    return found
+    return None
+
+
+def _system(site: Site, repository: str, version: str, is_root: bool) -> list[Artefact] | Question | str:
+    """The folders of the interpreter's own packages, with their programs and data (`sysconfig`'s scheme)."""
+    if not is_root:
+        return "the user that installs may not write the interpreter's own packages"
+    if not version:
+        return Question(
+            "python-version",
+            f"which version of Python has `{site.stage.base.text}`? -> name it in the tag",
+            ("VERSION",),
+        )
+    packages = "site-packages" if repository == "python" else "dist-packages"
+    return [
+        Artefact(f"/usr/local/lib/python{version}/{packages}", "folder", "what is installed"),
+        Artefact("/usr/local/bin", "folder", "the programs of what is installed"),
+        Artefact("/usr/local/share", "folder", "data that packages install"),
+        Artefact("/usr/local/etc", "folder", "configuration that packages install"),
+    ]
+
+
+def _compiled(site: Site, placed: Placed) -> str:
+    """What of an install may be compiled in the builder, so that libraries of the full image may be in it; "" where all of it has wheels."""
+    use = placed.command.use
+    assert use is not None, "an install"
+    return needs.may_compile(site.build, site.given, placed.instruction, use)
