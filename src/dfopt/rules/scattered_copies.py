@@ -86,6 +86,9 @@ def _check(build: Build, given: Given, stage: Stage) -> Iterator[Finding]:
     before = 0
     for group in _groups(build, stage, place, always):
         doubts = list(_doubts(build, stage, group))
+        if given.engine == "legacy":
+            # It has its own ways with owners: all that is known was found by builds with BuildKit.
+            doubts.append(_Doubt("the builder of Docker before 23 treats owners alike", (group.root + "/**",)))
         if not always and _is_system(group.root) and (doubts or not _is_of_one_origin(build, group)):
             continue
         yield _finding(build, stage, group, doubts, before, place)
