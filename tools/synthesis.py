@@ -47,7 +47,7 @@ def outcome(source: Source, given: Given, tally: Tally, arguments: argparse.Name
     build = Build(parse(source), given.contexts)
     assert build.final is not None
     found = report.diagnostics[0]
-    match = re.search(r"the (\S+) tool chain of", found.message)
+    match = re.search(r"the (\S+) tool chain", found.message)
     language = match[1] if match else "?"
     plan = synthesis.plan_of(build, given, build.final)
     if isinstance(plan, synthesis.Plan) and not plan.questions:

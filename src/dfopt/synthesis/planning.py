@@ -1159,8 +1159,9 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
             continue
         if site.context is None:
             for one in laid or ():
-                name = posixpath.basename(one.source.rstrip("/"))
-                verdict = proposal.is_source(one.source) if name not in ("", ".") else None
+                is_heredoc = any(heredoc.name == one.source for heredoc in build.instructions[index].heredocs)
+                name = posixpath.basename((one.path if is_heredoc else one.source).rstrip("/"))
+                verdict = proposal.is_source(name if is_heredoc else one.source) if name not in ("", ".") else None
                 if one.kind == "file" and verdict is None and not _IRRELEVANT.fullmatch(name.lower()):
                     verdict = bool(set(name) & set("*?["))  # a single file that is no source
                 if matches_any(name, _IRRELEVANT) or verdict:
@@ -1174,7 +1175,8 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
             everything.add(path)
             if root:
                 roots.add(root)
-            only_builds = bool(source) and proposal.is_source(source) is True
+            # A heredoc is judged by the name that it gets.
+            only_builds = proposal.is_source(source or path.lstrip("/")) is True
             if proposal.sources_stay:
                 # Of what comes in a folder nothing is taken out; a file that is named for the build alone stays there.
                 irrelevant = only_builds and not root
