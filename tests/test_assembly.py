@@ -69,3 +69,16 @@ def test_a_far_copy_stays_and_long_files_take_no_longer_than_they_must() -> None
     text = f"COPY --from=builder /out/a.txt /data/\n{others}COPY --from=builder /out/b.txt /data/\n"
     assert savings(text) == []
     assert len(savings(text.replace(others, others[: others.index("/srv/20/")].rpartition("COPY")[0]))) == 1
+
+
+@pytest.mark.parametrize(("first", "before", "safe"), [
+    ("", "", True),
+    ("--chown=0:0 ", "", True),
+    ("--chown=0:5 ", "", False),
+    ("--chown=5 ", "", False),
+    ("--chown=5 ", "WORKDIR /data\n", True),
+])  # fmt: skip
+def test_a_new_folder_stays_its_owners(first: str, before: str, safe: bool) -> None:
+    text = f"{BUILDER}{before}COPY {first}--from=builder /out/a.txt /data/\nCOPY --chown=7 --from=builder /out/b.txt /data/\n"
+    found = engine.check(Source(text), catalogue.rules(["DF302"]), Given(assembly="always")).diagnostics
+    assert [one.fix.safe for one in found if one.fix is not None] == [safe]

@@ -344,7 +344,7 @@ def _doubts(build: Build, stage: Stage, group: _Group) -> Iterator[_Doubt]:
         mode = copy.flags.get("chmod", "755") if copy is not None else ""
         if mode.lstrip("0") != "755":
             yield _Doubt(f"`{root}` itself, where it is new, no longer has the mode `{mode}`", tuple(missing))
-        if len({piece.owner for piece in group.pieces}) > 1 and opening.owner.partition(":")[0] not in ("", "0"):
+        if len({piece.owner for piece in group.pieces}) > 1 and opening.owner not in ("", "0", "0:0"):
             yield _Doubt(f"`{root}` itself, where it is new, is no longer `{opening.owner}`'s", tuple(missing))
     wanted: list[str] = []
     filled: dict[str, int] = {}
