@@ -233,6 +233,11 @@ START = "FROM golang:1.22\nWORKDIR /app\nCOPY . .\n"
         ("RUN useradd app && mkdir /data && chown -R app /data /app\nRUN CGO_ENABLED=0 go build -o a\nUSER app\nCMD ./a\n",
          ["RUN useradd app \\\n    && mkdir -p /data \\\n    && mkdir -p /app \\\n    && chown -R app /data /app\n"]),
         ("RUN CGO_ENABLED=0 go build -o a && useradd app && chown -R app:app .\nUSER app\nCMD ./a\n", ["COPY --from=build --chown=app:app /app/a "]),
+        ("COPY --chown=7:8 conf c\nCOPY --chown=7:8 main.go .\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n",
+         ["COPY --from=build /app/a ", "COPY --from=build --chown=7:8 /app/c /app/c\n"]),
+        ("COPY --chown=7:8 conf/x.yaml /x/y.yaml\nRUN mv /x/y.yaml /x/z.yaml\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n", ["--chown=7:8 /x/z.yaml /x/z.yaml\n"]),
+        ("RUN wget -qO- http://x | sha256sum && wget -q -O /opt/tool http://x\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n",
+         ["COPY --from=build /app/a /app/start.sh /app/\nCOPY --from=build /opt/tool /opt/tool\nCOPY --from=build /app/conf /app/conf\n"]),
         # What cp and mv leave; a link stays one.
         ("RUN CGO_ENABLED=0 go build -o a && cp a /usr/local/bin/\nCMD a\n", ["COPY --from=build /usr/local/bin/a /usr/local/bin/a\n"]),
         ("RUN CGO_ENABLED=0 go build -o /opt/a && ln -s /opt/a /usr/bin/b\nCMD b\n", ["RUN ln -s /opt/a /usr/bin/b\n", "COPY --from=build /opt/a /opt/a\n"]),

@@ -17,7 +17,7 @@ _SOURCE = pattern(
     r"|meson_options\.txt|meson\.options|configure|autogen\.sh|config\.(?:guess|sub)|install-sh|depcomp|missing|ltmain\.sh|conanfile\.(?:txt|py)|vcpkg\.json"
     r"|\.clang-(?:format|tidy)|build|cmake-build-[a-z]+"
 )
-_SOURCE_FOLDERS = frozenset(("src", "include", "lib", "third_party", "external", "deps", "cmake", "m4", "source"))
+_SOURCE_FOLDERS = frozenset(("src", "include", "third_party", "cmake", "m4", "source"))
 _BUILD_ONLY = frozenset(
     "CC CXX CFLAGS CXXFLAGS LDFLAGS CPPFLAGS MAKEFLAGS CMAKE_BUILD_TYPE CMAKE_GENERATOR CMAKE_BUILD_PARALLEL_LEVEL PKG_CONFIG_PATH AR RANLIB".split()
 )

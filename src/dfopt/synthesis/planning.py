@@ -39,11 +39,11 @@ _USERS = frozenset(("useradd", "adduser", "groupadd", "addgroup", "usermod"))
 
 # Files beside the sources that no program reads: documents, settings of tools, descriptions of builds and deployments.
 _IRRELEVANT = pattern(
-    r"readme.*|licen[cs]e.*|copying.*|change(?:s|log).*|contributing.*|authors.*|notice.*|code_of_conduct.*|security\.md|maintainers.*|codeowners"
-    r"|(?:.*\.)?dockerfile(?:\..*)?|\.dockerignore|(?:docker-)?compose.*\.ya?ml|\.git.*|\.editorconfig|makefile|gnumakefile|.*\.mk|\.vscode|\.idea"
-    r"|jenkinsfile.*|\.travis\.yml|\.circleci|\.golangci.*|\.pre-commit.*|renovate\.json|\.goreleaser.*|taskfile\.ya?ml|vagrantfile|testdata"
-    r"|k8s|kubernetes|helm|charts|terraform|\.ds_store|dfopt\.toml|justfile|\.envrc|.*\.swp|skaffold\.ya?ml|fly\.toml|procfile|\.air\.toml"
-    r"|codecov\.ya?ml|\.codecov\.ya?ml|sonar-project\.properties|\.dfopt.*|tests?|examples?|benches|benchmarks?"
+    r"(?:readme|licen[cs]e|copying|changelog|changes|contributing|authors|notice|code_of_conduct|security|maintainers|codeowners)(?:\.(?:md|txt|rst|adoc|markdown))?"
+    r"|(?:.*\.)?dockerfile(?:\..*)?|\.dockerignore|(?:docker-)?compose(?:\.[\w-]+)?\.ya?ml|\.git(?:|hub|lab|ignore|attributes|modules|keep|lab-ci\.yml)|\.editorconfig"
+    r"|makefile|gnumakefile|\.vscode|\.idea|jenkinsfile|\.travis\.yml|\.circleci|\.golangci\.ya?ml|\.pre-commit-config\.yaml|renovate\.json|\.goreleaser\.ya?ml"
+    r"|taskfile\.ya?ml|vagrantfile|testdata|\.ds_store|\.?dfopt\.toml|justfile|\.envrc|skaffold\.ya?ml|fly\.toml|procfile|\.air\.toml|\.?codecov\.ya?ml"
+    r"|sonar-project\.properties|\.hadolint\.ya?ml"
 )
 
 # Names of folders that a running program reads, whatever the language.
@@ -604,12 +604,20 @@ def _read_commands(site: Site, proposal: Proposal, found: _Found, starts: list[_
                 built = True
             owner = _owner_here(site, proposal, found, placed)
             if placed.key in proposal.explained or placed.key == proposal.built.key:
-                if owner:
+                # What is built belongs to who builds it, whatever owner a COPY gave the sources.
+                if owner or (placed.key == proposal.built.key and not proposal.sources_stay):
                     found.owners += [(one.path, owner, True) for one in proposal.outputs]
                 continue
+            known = dict(found.products)
             _read_command(site, proposal, found, placed, removed, built)
             if found.refusal:
                 return
+            kept_owner = _keeps_owner(site, found, placed)
+            found.owners += [
+                (path, owner if kept_owner is None else kept_owner, True)
+                for path in found.products
+                if path not in known
+            ]
     # What lies in a mount the image does not have, and what is deleted again need not be made.
     for path in [one.path for one in proposal.outputs if site.in_mount(proposal.built, one.path)]:
         found.products.pop(path, None)
@@ -642,6 +650,27 @@ def _owner_here(site: Site, proposal: Proposal, found: _Found, placed: Placed) -
         return ""
     user, colon, group = state.user.partition(":")
     return f"{user}:{group if colon else user}"
+
+
+def _keeps_owner(site: Site, found: _Found, placed: Placed) -> str | None:
+    """The owner that `mv`, or `cp -p`, leaves what it puts elsewhere; None where that is who runs it."""
+    words = placed.simple.words
+    name = posixpath.basename(placed.command.name or "")
+    options = [word.text for word in words[1:] if word.text.startswith("-")]
+    plain = name == "cp" and not any(re.match(r"-[a-zA-Z]*[ap]|--archive|--preserve", option) for option in options)
+    if name not in ("mv", "cp") or plain:
+        return None
+    first = next((site.path(placed, word) for word in words[1:] if not word.text.startswith("-")), None)
+    return _owner_of(found, first) if first is not None else None
+
+
+def _owner_of(found: _Found, path: str) -> str:
+    """Who owns a path in the builder, "" for root."""
+    owner = ""
+    for place, name, below in found.owners:
+        if place == path or (below and path.startswith(place.rstrip("/") + "/")):
+            owner = name
+    return owner
 
 
 def _uses(placed: Placed, action: str) -> bool:
@@ -984,18 +1013,24 @@ _KNOWN_FOLDERS = frozenset(
 def _downloads(site: Site, proposal: Proposal, found: _Found, placed: Placed) -> None:
     words = placed.simple.words
     target: str | None = None
-    for at, word in enumerate(words[:-1]):
-        if re.fullmatch(r"-[a-zA-Z]*o|--output|-O|--output-document|-[a-z]*O", word.text) and (
-            posixpath.basename(placed.command.name or "") == "wget" or not word.text.endswith("O")
-        ):
-            if word.text.endswith("o") and posixpath.basename(placed.command.name or "") == "wget":
-                continue  # wget's log
-            target = site.path(placed, words[at + 1])
+    letter = "O" if posixpath.basename(placed.command.name or "") == "wget" else "o"
+    for at, word in enumerate(words[1:], 1):
+        short = re.fullmatch(rf"-[a-zA-Z]*?{letter}(.*)", word.text)
+        long = re.fullmatch(r"--output(?:-document)?(?:=(.*))?", word.text)
+        hit = short or long
+        if hit is None or (word.text.startswith("--") and long is None):
+            continue
+        if hit[1]:
+            if hit[1] == "-":
+                return  # it goes to the standard output
+            target = site.joined(placed.folder, hit[1]) if word.value is not None else None
+        elif at + 1 < len(words):
             if words[at + 1].value == "-":
                 return
-            if target is None:
-                _asks(site, found, placed, "download")
-                return
+            target = site.path(placed, words[at + 1])
+        if target is None:
+            _asks(site, found, placed, "download")
+            return
     if target is None:
         if posixpath.basename(placed.command.name or "") == "curl" and not any(
             re.fullmatch(r"-[a-zA-Z]*O|--remote-name", word.text) for word in words

@@ -20,7 +20,7 @@ _BUILD_ONLY = frozenset(
 
 _SOURCE = pattern(
     r".*\.(?:rs|c|cc|cpp|h|hpp|proto|pest|lalrpop)|cargo\.(?:toml|lock)|rust-toolchain(?:\.toml)?|\.?(?:rustfmt|clippy)\.toml|deny\.toml|\.cargo|\.sqlx"
-    r"|sqlx-data\.json|recipe\.json|cross\.toml|diesel\.toml|tarpaulin\.toml|target"
+    r"|sqlx-data\.json|cross\.toml|diesel\.toml|tarpaulin\.toml|target"
 )
 _SOURCE_FOLDERS = frozenset(("src", "crates", "benches", "build.rs", ".cargo", "tests", "examples"))
 
