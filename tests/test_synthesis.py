@@ -7,6 +7,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,12 @@ def test_fixed(name: str) -> None:
     golden(FOLDER / name / "Dockerfile.after", fixed.source.text if fixed.applied else None)
     if not fixed.applied:
         return
-    lines = fixed.source.text.split("\n")
+    text = fixed.source.text
+    plan = plan_for(source, given).plan
+    for words in plan.finish if isinstance(plan, Plan) else ():
+        # What ends the builder may stand behind the author's last command.
+        text = re.sub(rf"[ \t]*(?:\\\n[ \t]*)?&& {re.escape(' '.join(words))}", "", text)
+    lines = text.split("\n")
     opening = [one for one in Build(parse(source)).instructions if one.name == "FROM"][-1]
     text = source.text[opening.span.start : opening.span.end].strip()
     for line in source.text.split("\n"):

@@ -511,11 +511,7 @@ def _splits_stage(form: Form, effect: SplitsStage) -> None:
             new.trace.append(_configuration(build.instructions[line.instruction]))
             moved.update([line.instruction] if line.moves else ())
         elif isinstance(line, SetUp):
-            items = [
-                Item(None, "&&" if at else "", [Token(word, -1) for word in words])
-                for at, words in enumerate(line.commands)
-            ]
-            new.steps.append(Step(-1, "RUN", _prefix(new), [], None, items, "", ""))
+            new.steps.append(Step(-1, "RUN", _prefix(new), [], None, _commands(line.commands), "", ""))
         elif isinstance(line, Copied):
             flags = [f"--chown={line.owner}"] if line.owner else []
             new.steps.append(Step(-1, "COPY", -1, flags, old, None, "", (line.sources, line.destination, ())))
@@ -532,9 +528,19 @@ def _splits_stage(form: Form, effect: SplitsStage) -> None:
         _configuration(build.instructions[index]) for index in own
         if index not in moved and build.instructions[index].name not in STEPS
     ]  # fmt: skip
+    if effect.finish:
+        # It stands directly behind the last step: what comes after that moves, or it would see another state.
+        if any(index > last and index not in moved and build.instructions[index].name in _STATE for index in own):
+            raise Broken("the RUN that ends the builder would see what stands behind the last step")
+        old.steps.append(Step(-1, "RUN", _prefix(old), [], None, _commands(effect.finish), "", ""))
     old.name = effect.builder
     form.stages.append(new)
     form.splits.append(effect)
+
+
+def _commands(commands: tuple[tuple[str, ...], ...]) -> list[Item]:
+    """Commands given as words, joined by `&&`."""
+    return [Item(None, "&&" if at else "", [Token(word, -1) for word in words]) for at, words in enumerate(commands)]
 
 
 def configuration(build: Build, stage: Stage) -> dict[str, object]:

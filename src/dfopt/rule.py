@@ -237,7 +237,7 @@ class SplitsStage(NamedTuple):
     behind it, of its old name and platform, has `lines` in their order.
 
     The configuration of the new last image is the old one's, key by key, but for `changed`: (key, old value where it is the base
-    image's, new value; None for unset).
+    image's, new value; None for unset). The builder ends with a RUN of `finish`, commands as words, where it has any.
     """
 
     stage: int
@@ -245,6 +245,7 @@ class SplitsStage(NamedTuple):
     image: str
     lines: tuple[Repeated | SetUp | Copied | Setting, ...]
     changed: tuple[tuple[str, str | None, str | None], ...]
+    finish: tuple[tuple[str, ...], ...] = ()
 
 
 class ChangesDirective(NamedTuple):

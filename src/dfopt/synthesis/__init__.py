@@ -35,6 +35,7 @@ What the language says (the fields of `Proposal` say the details):
 - `questions` are what the language does not know. Ask with `site.answer(id)` first: a question that is answered is none.
   An id is words joined by `-`; its answer is a list of texts. Give `choices` where there are such.
 - `starts` names programs that the runtime image brings (`java`, `node`, `python`): a command may start with them.
+- `finish` are commands that end the builder (`npm prune --omit=dev`), and `setup` such as the runtime repeats (`npm install -g serve`), as words.
 - `notes` are caveats that the person must read before agreeing.
 
 The rule that applies plans reports a stage only where its own tables say that a tool chain is shipped (`rules/toolchain_shipped.py`: `_MANAGERS`,
@@ -72,6 +73,7 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     "dotnet": ("dotnet publish", "dotnet build"),
     "go": ("go build", "go install", "golang"),
     "java": ("mvn", "gradle"),
+    "node": ("npm", "yarn", "pnpm", "bun", "tsc", "vite", "webpack"),
     "python": ("pip", "uv ", "poetry"),
     "rust": ("cargo",),
 }
@@ -140,6 +142,8 @@ class Proposal(NamedTuple):
     questions: tuple[Question, ...] = ()
     starts: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    finish: tuple[tuple[str, ...], ...] = ()
+    setup: tuple[tuple[str, ...], ...] = ()
 
 
 class NewRun(NamedTuple):
@@ -175,7 +179,7 @@ class Plan(NamedTuple):
     """From one stage to builder and runtime.
 
     `lines` are the runtime stage's instructions in order, those of the author's own as `Kept`; `name` is the runtime stage's name
-    ("" for none) and `builder` the name of the old stage. `artefacts`, `packages`, `users` and `notes` are what a person reads.
+    ("" for none) and `builder` the name of the old stage, which ends with the commands of `finish`. `artefacts`, `packages`, `users` and `notes` are what a person reads.
     `keeps` are the paths that are the same in both images. `lost` are variables of the old base image that the new one lacks.
     """
 
@@ -196,6 +200,7 @@ class Plan(NamedTuple):
     changed: tuple[tuple[str, str], ...]
     questions: tuple[Question, ...]
     notes: tuple[str, ...]
+    finish: tuple[tuple[str, ...], ...] = ()
 
 
 class Site:

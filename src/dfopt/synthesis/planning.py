@@ -128,6 +128,7 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
     for question in proposal.questions:
         found.ask(*question)
     found.notes += proposal.notes
+    found.setup += proposal.setup
     starts = _starts(site)
     end = build.after(stage)
     if not proposal.shell and any(one.shell for one in starts):
@@ -203,7 +204,7 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
         proposal.language, stage.index, proposal.built, builder, stage.name, proposal.image, proposal.why, artefacts,
         tuple(sorted(found.packages)), tuple(" ".join(words) for words in found.setup), lines, _not_set(
             site, proposal, lines), keeps, lost, changed, tuple(found.questions),
-        tuple(dict.fromkeys(found.notes)),
+        tuple(dict.fromkeys(found.notes)), proposal.finish,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """A plan to edits and effects: the author's own lines stay or move with their comments, only FROM, COPY and set-up lines are new."""
 
-from dfopt import rewrite
+from dfopt import layers, rewrite
 from dfopt.build import Build
-from dfopt.rule import Copied, Effect, Keeps, Layers, Repeated, Setting, SetUp, SplitsStage
+from dfopt.rule import AddsCommand, Copied, Effect, Keeps, Layers, Repeated, Setting, SetUp, SplitsStage
 from dfopt.source import Edit, Span
 from dfopt.synthesis import Kept, NewCopy, NewRun, NewSetting, Plan
 
@@ -20,14 +20,17 @@ def edits_of(build: Build, plan: Plan) -> tuple[Edit, ...]:
 
     name = _written_name(build, plan)
     flags = "".join(f"{flag.text} " for flag in opening.flags)
-    lines = ["", f"{case('FROM')} {flags}{plan.image}" + (f" {case('AS')} {name}" if name else "")]
-    edits: list[Edit] = []
+    ending = _ending(build, plan)
+    lines: list[str] = []
+    if plan.finish and ending is None:
+        lines = _joined(case("RUN"), plan.finish, build.syntax.escape)
+    lines += ["", f"{case('FROM')} {flags}{plan.image}" + (f" {case('AS')} {name}" if name else "")]
+    edits: list[Edit] = [ending] if ending is not None else []
     steps = [index for index in stage.indexes if build.instructions[index].name in ("RUN", "COPY", "ADD")]
     last = steps[-1]
     for line in plan.lines:
         if isinstance(line, NewRun):
-            joint = f" {build.syntax.escape}\n    && "
-            lines += f"{case('RUN')} {joint.join(' '.join(words) for words in line.commands)}".split("\n")
+            lines += _joined(case("RUN"), line.commands, build.syntax.escape)
         elif isinstance(line, NewCopy):
             owner = f"--chown={line.owner} " if line.owner else ""
             lines.append(f"{case('COPY')} --from={plan.builder} {owner}{' '.join(line.sources)} {line.destination}")
@@ -48,6 +51,24 @@ def edits_of(build: Build, plan: Plan) -> tuple[Edit, ...]:
         edits.append(Edit(Span(end, end), f" {case('AS')} {plan.builder}"))
     edits.append(rewrite.insert_lines(build, build.instructions[last].span.end, lines))
     return tuple(sorted(edits))
+
+
+def _joined(keyword: str, commands: tuple[tuple[str, ...], ...], escape: str) -> list[str]:
+    """The lines of a RUN of some commands."""
+    joint = f" {escape}\n    && "
+    return f"{keyword} {joint.join(' '.join(words) for words in commands)}".split("\n")
+
+
+def _ending(build: Build, plan: Plan) -> Edit | None:
+    """The commands that end the builder, joined to its last RUN; None where they are no part of it."""
+    stage = build.stages[plan.stage]
+    last = max(index for index in stage.indexes if build.instructions[index].name in ("RUN", "COPY", "ADD"))
+    run = build.run(last)
+    follows = build.syntax.source.text[build.instructions[last].text_span.end :].strip() != ""
+    if not plan.finish or run is None or layers.moves(run) or not follows or build.instructions[last].flags:
+        return None
+    added = [rewrite.Added(" ".join(words)) for words in plan.finish]
+    return rewrite.append_commands(build, last, added, rewrite.joint(build, last))
 
 
 def _written_name(build: Build, plan: Plan) -> str:
@@ -72,5 +93,12 @@ def effects_of(build: Build, plan: Plan) -> tuple[Effect, ...]:
     changed: list[tuple[str, str | None, str | None]] = []
     changed += ((f"Env.{name}", value, None) for name, value in plan.lost if f"Env.{name}" not in own)
     changed += ((key, None, value or None) for key, value in plan.changed)
-    split = SplitsStage(plan.stage, plan.builder, plan.image, tuple(lines), tuple(changed))
-    return (split, Keeps(plan.keeps, plan.stage), Layers(plan.stage, 0))
+    ending = _ending(build, plan)
+    last = max(i for i in build.stages[plan.stage].indexes if build.instructions[i].name in ("RUN", "COPY", "ADD"))
+    joined = tuple(
+        AddsCommand(last, None, rewrite.joint(build, last), words) for words in plan.finish if ending is not None
+    )
+    split = SplitsStage(
+        plan.stage, plan.builder, plan.image, tuple(lines), tuple(changed), plan.finish if ending is None else ()
+    )
+    return (*joined, split, Keeps(plan.keeps, plan.stage), Layers(plan.stage, 0))
