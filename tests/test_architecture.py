@@ -58,6 +58,7 @@ WITHIN_A_FLOOR = {
     ("synthesis/__init__.py", "context.py"),
     ("synthesis/__init__.py", "layers.py"),
     ("synthesis/__init__.py", "needs.py"),
+    ("synthesis/__init__.py", "projects.py"),
     ("synthesis/__init__.py", "rewrite.py"),
     ("synthesis/__init__.py", "rule.py"),
     ("report/plans.py", "report/__init__.py"),
