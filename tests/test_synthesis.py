@@ -208,19 +208,19 @@ def test_bad_input_is_one_line(words: tuple[str, ...], text: str, message: str) 
 MODULE = "module example.com/hello\n\ngo 1.22\n"
 
 
+def given_of_folder(folder: pathlib.Path) -> Given:
+    """What a file in a folder is given that has no configuration."""
+    wishes = Wishes(context=str(folder))
+    return placed(planner(wishes)(config.NONE, ""), config.NONE, wishes, str(folder / "Dockerfile"), {}).given
+
+
 def made(tmp_path: pathlib.Path, text: str, **files: str) -> tuple[str, str]:
     """What the fix makes of a file in a project of Go with these files, and why it makes nothing."""
     for name, content in {"go.mod": MODULE, "main.go": "package main\n\nfunc main() {}\n", **files}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     (tmp_path / "Dockerfile").write_text(text)
-    given = placed(
-        planner(Wishes(context=str(tmp_path)))(config.NONE, ""),
-        config.NONE,
-        Wishes(context=str(tmp_path)),
-        str(tmp_path / "Dockerfile"),
-        {},
-    ).given
+    given = given_of_folder(tmp_path)
     fixed = engine.fix(Source(text, "Dockerfile"), catalogue.rules([RULE]), given, unsafe=True)
     assert fixed.faults == ()
     left = [one.refusal for one in fixed.report.diagnostics]
@@ -302,3 +302,26 @@ def test_lines_end_as_the_authors_do(tmp_path: pathlib.Path) -> None:
     after, _ = made(tmp_path, text)
     assert "\n" in after and "\n" not in after.replace("\r\n", "")
     assert not after.endswith("\n")
+
+
+def test_each_question_of_the_spine_has_an_answer(tmp_path: pathlib.Path) -> None:
+    """What is asked is asked no more once it is answered, and the answers decide what is carried."""
+    text = (
+        "FROM golang:1.22\nARG PACKAGE\nWORKDIR /app\nCOPY . .\nADD data.tar.gz /opt/data/\nRUN apt-get update && apt-get install -y $PACKAGE libodd-dev\n"
+        "RUN ./prepare && go build -o /opt/a\nRUN bash <<E\nx\nE\nENTRYPOINT ${NAME}\nHEALTHCHECK CMD /app/check.sh\n"
+    )
+    (tmp_path / "check.sh").write_text("#!/bin/sh\nodd-tool\n")
+    (tmp_path / "data.tar.gz").write_text("")
+    asked = {"files", "packages", "library-libodd-dev", "run-prepare", "run-line-8", "program", "programs"}
+    answers = {
+        "files": ("/opt/data/",), "packages": ("ffmpeg",), "library-libodd-dev": ("libodd1",), "run-prepare": ("build",), "run-line-8": ("/srv/x",),
+        "program": ("/opt/a",), "programs": ("odd-tools",),
+    }  # fmt: skip
+    made(tmp_path, text)
+    place = given_of_folder(tmp_path)
+    found = plan_for(Source(text, "Dockerfile"), place).plan
+    assert isinstance(found, Plan) and {question.id for question in found.questions} == asked
+    found = plan_for(Source(text, "Dockerfile"), place._replace(answers=tuple(answers.items()))).plan
+    assert isinstance(found, Plan) and found.questions == ()
+    assert {"/opt/data", "/srv/x", "/opt/a"} <= {one.path for one in found.artefacts}
+    assert {"ffmpeg", "libodd1", "odd-tools"} <= set(found.packages)

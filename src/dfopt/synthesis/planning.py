@@ -331,7 +331,13 @@ def _resolve(
                     del words[0]
             if words:
                 if words[0] is None:
-                    found.ask("program", "the program that the image runs depends on a variable", ())
+                    words[:1] = list(site.answer("program") or (None,))
+                if words[0] is None:
+                    found.ask(
+                        "program",
+                        "which program does the image run? its name depends on a variable -> a path",
+                        ("PATH",),
+                    )
                 else:
                     path = _program(site, proposal, found, words[0], available, laid, workdir)
                     if path.startswith("!"):
@@ -802,7 +808,14 @@ def _packages(site: Site, proposal: Proposal, found: _Found, placed: Placed, use
     for word in use.operands:
         value = site.value(placed, word)
         if value is None:
-            found.ask("packages", f"the packages of `{placed.text[:60]}` depend on a variable", ())
+            answer = site.answer("packages")
+            if answer is None:
+                words_of = (
+                    f"which packages of `{placed.text[:60]}`, that a variable names, does the running program need?"
+                )
+                found.ask("packages", f"{words_of} -> packages, or `none`", ("none", "PACKAGES"))
+            else:
+                found.packages.update((one, "as the configuration answers") for one in answer if one != "none")
             continue
         name = value.partition("=")[0].partition("@")[0]
         if name in removed or not name:
