@@ -92,7 +92,7 @@ class Case(NamedTuple):
 
 class Verdict(NamedTuple):
     """`state` is `proved`, `left alone` (a hazard that nothing fixes), `text only` (not built: `detail` says why), or how the fix
-    broke its word: `uncovered`, `broken`, `nothing fixed`."""
+    broke its word: `uncovered`, `broken`, `nothing fixed`. `applied` are the codes of the rules whose fixes were built."""
 
     case: Case
     state: str
@@ -100,6 +100,7 @@ class Verdict(NamedTuple):
     idle: tuple[str, ...] = ()
     saved: int = 0
     seconds: float = 0
+    applied: tuple[str, ...] = ()
 
     @property
     def is_fault(self) -> bool:
@@ -314,7 +315,8 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
             idle += result.idle
         saved += old.size - new.size
     state = "uncovered" if uncovered else "proved"
-    return Verdict(case, state, tuple(uncovered), tuple(dict.fromkeys(idle)), saved, time.monotonic() - started)
+    codes = tuple(dict.fromkeys(one.code for one in fixed.applied))
+    return Verdict(case, state, tuple(uncovered), tuple(dict.fromkeys(idle)), saved, time.monotonic() - started, codes)
 
 
 def _drift(docker: Docker, text: str, case: Case, target: str | None, old: compare.Image) -> set[tuple[str, str]]:
