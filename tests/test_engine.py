@@ -148,6 +148,70 @@ def test_a_declared_effect_that_is_not_made_is_a_lie_too(effect: Effect) -> None
     assert result.faults
 
 
+ORDERED = """\
+FROM debian:bookworm-slim
+ARG REVISION
+ENV TAG=$REVISION
+LABEL revision=$REVISION
+RUN first
+WORKDIR /srv
+USER app
+COPY a.txt $TAG.txt
+ENV REVISION=fixed
+RUN second
+CMD ["serve"]
+"""
+SETTINGS = "ARG REVISION\nENV TAG=$REVISION\nLABEL revision=$REVISION\n"
+GROUP = (Moves(3, 4), Moves(2, 4), Moves(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effects", "good"),
+    [
+        (SETTINGS + "RUN first\n", "RUN first\n" + SETTINGS, GROUP, True),
+        ("LABEL revision=$REVISION\nRUN first\n", "RUN first\nLABEL revision=$REVISION\n", (Moves(3, 4),), True),
+        ("RUN first\nWORKDIR /srv\n", "WORKDIR /srv\nRUN first\n", (Moves(5, 3),), True),
+        ("RUN first\nWORKDIR /srv\n", "WORKDIR /srv\nRUN first\n", (Moves(4, 5),), True),
+        ("ENV REVISION=fixed\nRUN second\n", "RUN second\nENV REVISION=fixed\n", (Moves(8, 9),), True),
+        ("ENV REVISION=fixed\nRUN second\n", "RUN second\nENV REVISION=fixed\n", (Moves(9, 7),), True),
+        ("FROM debian:bookworm-slim\n" + SETTINGS + "RUN first\n", "FROM debian:bookworm-slim\nRUN first\n" + SETTINGS, (Moves(4, 0),), True),
+        # Not declared, or not for all.
+        (SETTINGS + "RUN first\n", "RUN first\n" + SETTINGS, (), False),
+        (SETTINGS + "RUN first\n", "RUN first\n" + SETTINGS, GROUP[:2], False),
+        ("ENV REVISION=fixed\nRUN second\n", "RUN second\nENV REVISION=fixed\n", (), False),
+        # Declared for another place, or another instruction.
+        (SETTINGS + "RUN first\n", "RUN first\n" + SETTINGS, (Moves(3, 9), Moves(2, 9), Moves(1, 9)), False),
+        ("ENV REVISION=fixed\nRUN second\n", "RUN second\nENV REVISION=fixed\n", (Moves(8, 10),), False),
+        ("RUN first\nWORKDIR /srv\n", "WORKDIR /srv\nRUN first\n", (Moves(6, 3),), False),
+        ("WORKDIR /srv\n", "WORKDIR /srv\n", (Moves(1, 2),), False),
+        # More is done than is declared.
+        ("ENV REVISION=fixed\nRUN second\n", "RUN second\nENV REVISION=other\n", (Moves(8, 9),), False),
+        ("RUN first\nWORKDIR /srv\nUSER app\n", "WORKDIR /srv\nUSER app\nRUN first\n", (Moves(5, 3),), False),
+        # One that the other needs, or undoes, is passed.
+        ("ENV TAG=$REVISION\nLABEL", "LABEL", (Moves(2, 0),), False),
+        ("ARG REVISION\nENV TAG=$REVISION\n", "ENV TAG=$REVISION\nARG REVISION\n", (Moves(2, 0),), False),
+        ("WORKDIR /srv\nUSER app\n", "USER app\nWORKDIR /srv\n", (Moves(6, 4),), False),
+        (
+            ORDERED[ORDERED.index("ENV REVISION") :],
+            'RUN second\nCMD ["serve"]\nENV REVISION=fixed\nARG REVISION\n',
+            (Moves(1, 10), Moves(8, 10)),
+            False,
+        ),
+    ],
+)  # fmt: skip
+def test_what_moves_is_declared_for_its_place(old: str, new: str, effects: tuple[Effect, ...], good: bool) -> None:
+    assert old in ORDERED
+    result = fix(Source(ORDERED), [replacing(old, new, *effects)])
+    assert bool(result.applied) is good and bool(result.faults) is not good
+
+
+def test_an_argument_does_not_pass_a_variable_of_its_name() -> None:
+    text = "FROM debian:bookworm-slim\nARG A\nENV A=1\nRUN make\n"
+    done = [replacing("ARG A\nENV A=1\nRUN make\n", "ENV A=1\nRUN make\nARG A\n", Moves(1, 3))]
+    result = fix(Source(text), done)
+    assert not result.applied and "cannot pass" in result.faults[0].message
+
+
 BODIES = """\
 FROM debian:bookworm-slim
 RUN cd /srv; first one

@@ -78,9 +78,10 @@ class Step:
 
 
 class StageForm:
-    """A stage: `base` and every `origin` name other stages by the form itself, so that new stages move no index."""
+    """A stage: `base` and every `origin` name other stages by the form itself, so that new stages move no index. `keys` are the
+    instructions' indexes of the entries of `trace`, `order` those of all instructions of the text, FROM too, as they stand."""
 
-    __slots__ = ("index", "name", "base", "platform", "trace", "steps")
+    __slots__ = ("index", "name", "base", "platform", "trace", "keys", "steps", "order")
 
     def __init__(self, index: int, name: str, base: "Origin", platform: str | None) -> None:
         self.index = index
@@ -88,7 +89,9 @@ class StageForm:
         self.base = base
         self.platform = platform
         self.trace: list[tuple[str, ...]] = []
+        self.keys: list[int] = []
         self.steps: list[Step] = []
+        self.order: list[int] = []
 
 
 Origin = StageForm | str | None
@@ -124,6 +127,9 @@ def form_of(build: Build) -> Form:
                 form_stage.steps.append(_step(form, build, index, instruction))
             else:
                 form_stage.trace.append(_configuration(instruction))
+                form_stage.keys.append(index)
+        if stage_index is not None:
+            form.stages[-1].order.append(index)
     return form
 
 
@@ -368,12 +374,46 @@ def _wrapped(items: list[Item], terminator: str) -> Item:
 
 
 def _moves(form: Form, effect: Moves) -> None:
-    stage, position = _find(form, effect.step)
-    step = stage.steps.pop(position)
-    other, behind = _find(form, effect.behind)
-    if other is not stage:
+    stage = next((stage for stage in form.stages if effect.step in stage.order[1:]), None)
+    if stage is None or effect.behind not in stage.order or effect.behind == effect.step:
         raise Broken(f"instruction {effect.step} would leave its stage")
+    old = stage.order.index(effect.step)
+    del stage.order[old]
+    new = stage.order.index(effect.behind) + 1
+    stage.order.insert(new, effect.step)
+    # Those that it passes, and by how many more (or fewer) it then stands before them.
+    passed, change = (set(stage.order[old:new]), -1) if new > old else (set(stage.order[new + 1 : old + 1]), 1)
+    if effect.step in stage.keys:
+        _moves_entry(form, stage, effect.step, passed, change)
+        return
+    _, position = _find(form, effect.step)
+    step = stage.steps.pop(position)
+    if step.prefix >= 0:
+        step.prefix -= change * sum(entry[0] in _STATE and key in passed for key, entry in zip(stage.keys, stage.trace))
+    above = set(stage.order[:new])
+    behind = max((at for at, other in enumerate(stage.steps) if other.key in above), default=-1)
     stage.steps.insert(behind + 1, step)
+
+
+def _moves_entry(form: Form, stage: StageForm, key: int, passed: set[int], change: int) -> None:
+    """What makes the state or the configuration goes elsewhere: a step that it passes sees it no more, or newly, and nothing else."""
+    from dfopt import commuting
+
+    for other in stage.keys:
+        if other in passed:
+            verdict = commuting.commute(form.build, min(key, other), max(key, other))
+            if not verdict.free:
+                raise Broken(f"instruction {key} cannot pass instruction {other}: {verdict.why}")
+    at = stage.keys.index(key)
+    entry = stage.trace.pop(at)
+    del stage.keys[at]
+    place = {one: number for number, one in enumerate(stage.order)}
+    new = sum(place[other] < place[key] for other in stage.keys)
+    stage.trace.insert(new, entry)
+    stage.keys.insert(new, key)
+    for step in stage.steps:
+        if entry[0] in _STATE and step.key in passed and step.prefix >= 0:
+            step.prefix += change
 
 
 def _adds_copy(form: Form, effect: AddsCopy) -> None:
@@ -728,6 +768,7 @@ def _changes_config(form: Form, effect: ChangesConfig) -> None:
         # What stands behind it sees one of the things that make its state less.
         before = sum(other[0] in _STATE for other in trace[:at])
         del trace[at]
+        del stage.keys[at]
         for step in stage.steps:
             step.prefix -= step.prefix > before
 

@@ -130,7 +130,11 @@ class MergesRuns(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """`step` stands directly behind `behind` (an instruction of the same stage) instead of where it was."""
+    """`step`, any instruction but FROM, stands directly behind `behind` (an instruction of the same stage, its FROM too) instead of
+    where it was. Several are made in their order: ARG and the ENV that uses it go behind a RUN as `Moves(env, run), Moves(arg, run)`.
+
+    The state of a RUN changes by exactly the ENV, ARG, USER, WORKDIR and SHELL that it passes, or that pass it; that it does not need
+    them is the rule's to show. Of two instructions that are no steps one passes the other only where they commute."""
 
     step: int
     behind: int
