@@ -25,6 +25,7 @@ WITHIN_A_FLOOR = {
     ("syntax.py", "words.py"),
     ("families.py", "bases.py"),
     ("packages.py", "shell.py"),
+    ("normal.py", "commuting.py"),
     ("normal.py", "rule.py"),
     ("commuting.py", "layers.py"),
     ("components.py", "archives.py"),
