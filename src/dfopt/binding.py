@@ -238,9 +238,7 @@ _READING = frozenset(
     " unzip readlink realpath basename dirname".split()
 )
 
-_FILE = re.compile(
-    r"\.(?:whl|tgz|tar(?:\.\w+)?|zip|deb|rpm|apk|txt|in|ya?ml|toml|lock|json|cfg|conf|pem|crt|key|gpg|asc)"
-)
+_FILE = pattern(r"\.(?:whl|tgz|tar(?:\.\w+)?|zip|deb|rpm|apk|txt|in|ya?ml|toml|lock|json|cfg|conf|pem|crt|key|gpg|asc)")
 
 
 def _reads(command: Command, target: str, folder: str | None) -> bool:

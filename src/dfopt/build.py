@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from dfopt import bases, packages, shell, words
 from dfopt.source import Span
-from dfopt.startup import TYPE_CHECKING, NamedTuple
+from dfopt.startup import TYPE_CHECKING, NamedTuple, pattern
 from dfopt.syntax import Flag, Instruction, Logical, Syntax
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ _ALWAYS_SET = frozenset(("PATH", "HOME", "HOSTNAME"))
 _UNKNOWN = "\ue000"
 
 # The forms of substitution of which an unknown value comes out whole.
-_WHOLE = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*(?::?-[^${}]*)?\})")
+_WHOLE = pattern(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*(?::?-[^${}]*)?\})")
 
 # Longer values are not known: no rule asks for one, and `ENV A=$A$A` doubles with every line.
 _LONGEST_VALUE = 4096
 
 # What Go's strconv.Atoi takes; 18 digits always fit.
-_INDEX = re.compile(r"[+-]?[0-9]{1,18}")
+_INDEX = pattern(r"[+-]?[0-9]{1,18}")
 
 
 class Variables(Mapping[str, "str | None"]):

@@ -20,7 +20,7 @@ _USERS: dict[str, dict[str, tuple[int, int, str]]] = {
 }
 # Ubuntu's images have this user since 23.04.
 _UBUNTU_USER = (1000, 1000, "/home/ubuntu")
-_UBUNTU_TAGS = re.compile(r"(?:2[4-9]|23\.04|23\.10)\b.*|(?:lunar|mantic|noble|oracular|plucky|questing)\b.*")
+_UBUNTU_TAGS = pattern(r"(?:2[4-9]|23\.04|23\.10)\b.*|(?:lunar|mantic|noble|oracular|plucky|questing)\b.*")
 # Debian's base-passwd, the same in each release; Alpine's php images give www-data another id.
 _DEBIAN_USERS = {"www-data": (33, 33, "/var/www")}
 

@@ -15,7 +15,7 @@ from dfopt.build import Build, Command, Run, Stage, State, once
 from dfopt.layers import Laid
 from dfopt.packages import Use
 from dfopt.shell import Redirection, Word
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 from dfopt.syntax import Instruction
 
 
@@ -401,7 +401,7 @@ def _read(build: Build, index: int) -> Access:
     return Access(reads, (), (), used, sets, "")
 
 
-_NAME = re.compile(r"\$\{?!?([A-Za-z_][A-Za-z0-9_]*)")
+_NAME = pattern(r"\$\{?!?([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def _expanded(build: Build, instruction: Instruction) -> frozenset[str]:
@@ -444,7 +444,7 @@ def _workdir(build: Build, index: int) -> Access:
 _USERS = ("/etc/passwd", "/etc/group")
 
 # The names of files that are no folders; a project's folder may well be called `Shop.Web`.
-_FILE_NAME = re.compile(
+_FILE_NAME = pattern(
     r"(?:\.(?:json|jsonc|lock|lockb|toml|txt|ya?ml|xml|py|js|cjs|mjs|ts|sh|bash|conf|cfg|ini|jar|war|md|csproj|fsproj|sln|props|rb|sql|crt|pem"
     r"|key|deb|rpm|apk|whl|service|properties|gradle|kts|mod|sum|html|css|c|h|go|rs|env|list|repo|gpg|asc)"
     r"|(?:^|/)(?:Gemfile|Pipfile|Makefile|Procfile|LICENSE|gradlew|mvnw|\.npmrc|\.yarnrc))$"
@@ -752,7 +752,7 @@ def _command(command: Command, run: Run, state: State, folder: str | None, reach
         _named(label, arguments, simple.redirections, state, folder, reach)
 
 
-_ADDRESS = re.compile(r"[\"']?(?:https?|ftp)://")
+_ADDRESS = pattern(r"[\"']?(?:https?|ftp)://")
 # Those with settings, or a history, in the home folder: the name of the file, or `all`.
 _OF_HOME = {"curl": ".curlrc", "wget": ".wget*", "git": "all", "ssh-keygen": "all"}
 # Their words are text.

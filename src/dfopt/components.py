@@ -192,14 +192,23 @@ _SCRIPT = pattern(
 _RUNNERS = frozenset("sudo time nice exec command uvx".split())
 
 
+# Every RUN that fetches such things has one of these; most RUNs have none and are not looked at.
+_FETCHING = (
+    "curl", "wget", "aria2c", "git", "hf", "huggingface", "modelscope", "ollama", "dvc", "kaggle", "gdown", "s3", "gs:", "azcopy", "rclone", "python",
+    "pypy", "uv ", "poetry", "pipenv", "conda", "spacy", "download", "fetch", "get-", "get_", "pull-", "pull_", "cache-", "cache_", "preload",
+)  # fmt: skip
+
+
 @once
 def fetched(build: Build, index: int) -> tuple[Fetch, ...]:
     """What a RUN leaves in its layer of weights and data: not what it deletes again, nor what goes into a mount."""
     run = build.run(index)
     if run is None:
         return ()
-    state = build.state(index)
     text = run.script.text
+    if not any(word in text for word in _FETCHING):
+        return ()
+    state = build.state(index)
     if run.script.opaque is not None:
         inner = build.instructions[index].heredocs[0].body.text if build.instructions[index].heredocs else ""
         found = [fetch._replace(start=0, end=len(text)) for fetch in _called(inner, state)] if "python" in text else []

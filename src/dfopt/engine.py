@@ -36,7 +36,7 @@ _FOREIGN = pattern(
 )
 
 # Template languages whose output, not their text, is the Dockerfile: Jinja, Go templates, ERB. Docker itself has no such tokens.
-_TEMPLATE = re.compile(r"\{\{|\{%|<%|@@[A-Z_]+@@")
+_TEMPLATE = pattern(r"\{\{|\{%|<%|@@[A-Z_]+@@")
 _QUOTED = pattern(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
 
 

@@ -514,7 +514,7 @@ def written(build: Build, index: int) -> list[Brought]:
 
 
 # Options by which a system's package manager works in another root or keeps its files elsewhere.
-ELSEWHERE = re.compile(r"\bDir\b|^--(?:installroot|root|downloaddir|cache-?dir|config)|(?i:cachedir)|^-[cR]")
+ELSEWHERE = pattern(r"\bDir\b|^--(?:installroot|root|downloaddir|cache-?dir|config)|(?i:cachedir)|^-[cR]")
 
 
 def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Brought]:
@@ -944,7 +944,7 @@ def sent_elsewhere(use: Use, state: State, folder: str | None) -> Iterator[tuple
 
 
 # What may stand before a path inside a word: `if=/x`, `@/x`, `a:/x`.
-_SEPARATORS = re.compile(r"[=@:,]")
+_SEPARATORS = pattern(r"[=@:,]")
 
 
 def _words_touch(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from dfopt.context import Context
 from dfopt.packages import Use
-from dfopt.startup import TYPE_CHECKING, NamedTuple
+from dfopt.startup import TYPE_CHECKING, NamedTuple, pattern
 
 if TYPE_CHECKING:
     from typing import Any
@@ -250,8 +250,8 @@ def _workspaces(project: Project, root: "dict[str, Any]", manager: str) -> list[
         block = re.search(r"(?m)^packages:[ \t]*\n((?:[ \t]*(?:-.*|#.*)?\n?)*)", project.text("pnpm-workspace.yaml"))
         patterns = re.findall(r"""(?m)^[ \t]*-[ \t]*["']?([^"'\n#]+?)["']?[ \t]*(?:#.*)?$""", block[1]) if block else []
     found: dict[str, None] = {}
-    for pattern in patterns if isinstance(patterns, list) else ():
-        text = str(pattern)
+    for named in patterns if isinstance(patterns, list) else ():
+        text = str(named)
         hits = [posixpath.dirname(path) for path in project.matching(f"{text.lstrip('!').rstrip('/')}/package.json")]
         for folder in hits:
             if text.startswith("!"):
@@ -364,7 +364,7 @@ def _pip(use: Use, project: Project) -> Reading | str:
     return Reading(tuple(files), (), doubts[0] if doubts else "")
 
 
-_LIST = re.compile(r"\.(?:txt|in|pip|lock|reqs?)$")
+_LIST = pattern(r"\.(?:txt|in|pip|lock|reqs?)$")
 
 
 def _requirements(project: Project, name: str, files: list[str], doubts: list[str]) -> str:

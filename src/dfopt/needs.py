@@ -11,7 +11,7 @@ from dfopt.packages import Use
 from dfopt.rule import Given
 from dfopt.shell import Simple
 from dfopt.source import Span
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 # Debian's essential packages, and passwd, apt and debconf, which its smallest image holds too (and Ubuntu's); with the words of the shell.
 _MINIMAL = frozenset(
@@ -75,7 +75,7 @@ _SCRIPTS = frozenset(
     "npm pnpm yarn corepack typescript serve http-server pm2 nodemon prisma turbo rimraf cross-env".split()
 )
 
-_REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[ \t]*(\[[^\]]*\])?[ \t]*(?:[=<>!~;].*)?")
+_REQUIREMENT = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)[ \t]*(\[[^\]]*\])?[ \t]*(?:[=<>!~;].*)?")
 
 
 _STATIC_IMAGES = frozenset(("ghcr.io/astral-sh/uv", "tianon/gosu", "mikefarah/yq"))

@@ -1,13 +1,12 @@
 """What has no place in a build context: version control, the host's dependencies and outputs, caches, secrets; and where it lies."""
 
-import re
 from collections.abc import Iterator
 from functools import cache
 
 from dfopt import context
 from dfopt.build import Build, once
 from dfopt.context import Context, Entry, Pattern
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 
 class Unwanted(NamedTuple):
@@ -95,7 +94,7 @@ ROWS = (
 
 # What tells that a build takes its version from the repository, so that `.git` is needed: the names of such plug-ins in
 # manifests and build scripts, each from its own manual.
-READS_GIT = re.compile(
+READS_GIT = pattern(
     r"setuptools[_-]scm|hatch-vcs|versioneer|poetry-dynamic-versioning|dunamai|git-commit-id|jgitver|axion-release|vergen|git-version"
     r"|MinVer|GitVersion|Nerdbank\.GitVersioning|gitpython|git describe|git rev-parse|git log"
 )
@@ -189,7 +188,7 @@ def is_private_key(place: Context, one: Entry) -> bool:
     return "PRIVATE KEY-----" in (place.text(one.path, 100_000) or "")
 
 
-_KEY_NAME = re.compile(r"\.(?:pem|key|ppk)$|^id_[a-z0-9]+$|_rsa$")
+_KEY_NAME = pattern(r"\.(?:pem|key|ppk)$|^id_[a-z0-9]+$|_rsa$")
 
 
 def size_of(place: Context, one: Entry) -> int | None:

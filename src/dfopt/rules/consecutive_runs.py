@@ -10,7 +10,7 @@ from dfopt.merging import Cut
 from dfopt.rule import Effect, Finding, Fix, Given, Layers, Related, Saving
 from dfopt.shell import Simple, Word
 from dfopt.source import Span
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 # Above this number of layers fewer are wanted in any case (the audit's figure).
 MANY = 15
@@ -33,13 +33,13 @@ _SYSTEM_TOOLS = frozenset(
 _FETCHING = frozenset("curl wget git tar unzip dd cp mv gunzip unxz bunzip2 xz gzip bzip2".split())
 
 # What the files of a package source, and the keys of one, are called.
-_SOURCE = re.compile(r"\bgpg|\.asc\b|\bkeys?\b|keyring|/etc/(?:apt|apk|yum|zypp|dnf)|\.repo\b|\.list\b")
+_SOURCE = pattern(r"\bgpg|\.asc\b|\bkeys?\b|keyring|/etc/(?:apt|apk|yum|zypp|dnf)|\.repo\b|\.list\b")
 
 # These write the files anew that they name.
 _REWRITING = frozenset("chown chgrp chmod strip mv gzip gunzip xz unxz bzip2 bunzip2".split())
 
 # Folders that every image has, of which a command that writes below them is not known to have brought the rest.
-_SHARED = re.compile(
+_SHARED = pattern(
     r"/(?:bin|boot|dev|etc|home|lib|lib64|media|mnt|proc|root|run|sbin|sys|usr|var)?|/usr/(?:local/)?\w+|/var/\w+|/usr/local"
 )
 

@@ -7,13 +7,14 @@ from dfopt import layers, rewrite
 from dfopt.build import Build
 from dfopt.packages import Use
 from dfopt.rule import Finding, Fix, Given, Moves, Related, Saving
+from dfopt.startup import pattern
 
 # Where packages of a distribution put their files (Filesystem Hierarchy Standard 3.0), so that a COPY there may meet one.
-_SYSTEM = re.compile(r"/(?:bin|boot|dev|etc|lib(?:32|64|x32)?|proc|root|run|sbin|sys|tmp|usr|var)(?:/|$)")
+_SYSTEM = pattern(r"/(?:bin|boot|dev|etc|lib(?:32|64|x32)?|proc|root|run|sbin|sys|tmp|usr|var)(?:/|$)")
 # Below these no package of a distribution puts anything, though they are its own: by custom the place of projects.
-_PROJECTS = re.compile(r"/usr/(?:src/)?app(?:/|$)")
+_PROJECTS = pattern(r"/usr/(?:src/)?app(?:/|$)")
 # Where other packages may put a folder of their own name.
-_SHARED = re.compile(r"/(?:opt|srv|home)(?:/|$)")
+_SHARED = pattern(r"/(?:opt|srv|home)(?:/|$)")
 
 
 # These change the number of a user or a group that is there.

@@ -22,7 +22,7 @@ from dfopt.rule import (
 )  # fmt: skip
 from dfopt.shell import Compound, Simple, Word
 from dfopt.source import Edit
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 _TOOLS = ("chown", "chgrp", "chmod")
 
@@ -36,12 +36,12 @@ _OWN_FOLDERS = ("/home/", "/opt/", "/srv/", "/usr/src/", "/mnt/")
 
 _SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
 
-_OWNER = re.compile(r"([A-Za-z_][\w-]*|[0-9]+)?(?:(:)([A-Za-z_][\w-]*|[0-9]+)?)?")
-_NUMBER = re.compile(r"0?[0-7]{3}|[0-7]{4}")
+_OWNER = pattern(r"([A-Za-z_][\w-]*|[0-9]+)?(?:(:)([A-Za-z_][\w-]*|[0-9]+)?)?")
+_NUMBER = pattern(r"0?[0-7]{3}|[0-7]{4}")
 # Of these the file's old mode and the umask decide nothing but what stays as it is.
-_SYMBOLIC = re.compile(r"(?:[ugoa]+[-+=][rwx]+|\+[rx]+)(?:,(?:[ugoa]+[-+=][rwx]+|\+[rx]+))*")
+_SYMBOLIC = pattern(r"(?:[ugoa]+[-+=][rwx]+|\+[rx]+)(?:,(?:[ugoa]+[-+=][rwx]+|\+[rx]+))*")
 # Of these a file of mode 0644 and one of 0755 become 0755.
-_TO_755 = re.compile(r"(?:a|ugo)?\+(?:x|rx|xr)")
+_TO_755 = pattern(r"(?:a|ugo)?\+(?:x|rx|xr)")
 
 
 class _Rewriting(NamedTuple):

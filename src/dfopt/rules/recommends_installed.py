@@ -7,13 +7,14 @@ from dfopt import caches, rewrite, sizes
 from dfopt.build import Build, Run, Stage
 from dfopt.packages import Use
 from dfopt.rule import AddsWord, Finding, Fix, Given, PackagesRemoved, Saving
+from dfopt.startup import pattern
 
 _FAMILIES = frozenset(("apt", "zypper", "dnf"))
 # CentOS 7's yum takes no notice of weak dependencies, and not every version knows the setting.
 _NOT = frozenset(("yum",))
 
 # What switches recommended packages off for all: apt's, zypper's and dnf's configuration.
-_SETTING = re.compile(r"install-recommends|onlyrequires|install_weak_deps", re.IGNORECASE)
+_SETTING = pattern(r"install-recommends|onlyrequires|install_weak_deps", re.IGNORECASE)
 _CONFIGURATION = ("/etc/apt/apt.conf", "/etc/apt", "/etc/zypp", "/etc/dnf", "/etc")
 
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from dfopt import bases, commuting, context, layers, normal, rewrite, unwanted
+from dfopt import bases, context, layers, normal, rewrite, unwanted
 from dfopt.build import Build, Reference, Stage, once
 from dfopt.context import Context
 from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
@@ -312,8 +312,11 @@ def _passes(build: Build, stage: Stage, piece: _Piece, group: _Gathered) -> bool
             # It makes a folder as the user's, which the COPY would make as its own.
             if made is None or (made.startswith(region + "/") and any(layers.overlaps(made, path) for path in paths)):
                 return False
-        elif not commuting.commute(build, index, piece.instruction).free:
-            return False
+        else:
+            from dfopt import commuting  # few files have anything but settings between
+
+            if not commuting.commute(build, index, piece.instruction).free:
+                return False
     return True
 
 

@@ -1,19 +1,19 @@
 """A COPY that brings a secret of the build context into a layer, where everyone who has the image can read it."""
 
-import re
 from collections.abc import Iterator
 
 from dfopt import context, unwanted
 from dfopt.build import Build
 from dfopt.context import Context
 from dfopt.rule import Finding, Given
+from dfopt.startup import pattern
 
 # Files that hold nothing but credentials, by the manuals of the programs that read them.
-_CREDENTIALS = re.compile(
+_CREDENTIALS = pattern(
     r"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.git-credentials|\.netrc|\.pypirc|\.aws/credentials|\.docker/config\.json|\.kube/config|\.env(?:\.(?!example|sample|template|dist|test)[\w-]+)?)$"
 )
 # A token written out, not taken from a variable (npm's configuration).
-_NPM_TOKEN = re.compile(r"(?m)^\s*(?://[^\s=]*:)?_(?:authToken|auth|password)\s*=\s*[\"']?[^\s$\"'{]")
+_NPM_TOKEN = pattern(r"(?m)^\s*(?://[^\s=]*:)?_(?:authToken|auth|password)\s*=\s*[\"']?[^\s$\"'{]")
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:

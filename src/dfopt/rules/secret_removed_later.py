@@ -10,22 +10,23 @@ from dfopt.build import Build, Run, Stage
 from dfopt.rule import Finding, Given, Related
 from dfopt.shell import Simple
 from dfopt.source import Span
+from dfopt.startup import pattern
 
 # Files that hold nothing but credentials, by the manuals of the programs that read them: `secret-copied` reports these by name
 # wherever they are copied from the context, so that here only what a RUN writes to them counts.
-_CREDENTIALS = re.compile(
+_CREDENTIALS = pattern(
     r"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.git-credentials|[._]netrc|\.pypirc|\.aws/credentials|\.docker/config\.json|\.kube/config)$"
 )
 
 # Files of settings that may hold a token: npm, yarn, pip, composer, maven, NuGet, cargo; keys and accounts of services.
-_MAY_HOLD = re.compile(
+_MAY_HOLD = pattern(
     r"(?:^|/)(?:\.npmrc|\.yarnrc(?:\.yml)?|pip\.conf|auth\.json|settings(?:-security)?\.xml|(?i:nuget\.config)|\.cargo/credentials(?:\.toml)?"
     r"|credentials(?:\.(?:json|toml|ya?ml))?|[\w.-]*service[-_]?account[\w.-]*\.json|[\w.-]+\.(?:pem|key|p12|pfx|jks|ppk))$"
 )
 
 # Names of variables that hold secrets.
 _SECRET_NAME = r"\w*(?:TOKEN|SECRET|PASSW|PASSPHRASE|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SSH_?KEY|DEPLOY_?KEY|CREDENTIAL|_PAT\b|_AUTH\b)\w*"
-_SECRET = re.compile(
+_SECRET = pattern(
     rf"(?i:\$\{{?{_SECRET_NAME})|/run/secrets/|://[^/@\s\"'$]+:[^/@\s\"']+@|://\$\{{?\w+\}}?(?::[^/@\s]*)?@|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
 
@@ -47,10 +48,10 @@ _STORING = (
 )
 
 # What these write is what they are given; the output of others only hangs on it.
-_WRITING = re.compile(r"(?:echo|printf|cat|tee|base64|envsubst)$")
+_WRITING = pattern(r"(?:echo|printf|cat|tee|base64|envsubst)$")
 
 # Such a command takes the secret away again.
-_FORGETTING = re.compile(r"--unset|--remove-section|config (?:delete|rm|unset)|logout|remove source|\bunset\b")
+_FORGETTING = pattern(r"--unset|--remove-section|config (?:delete|rm|unset)|logout|remove source|\bunset\b")
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
@@ -144,8 +145,8 @@ def _written(build: Build, index: int, place: Placed) -> Iterator[File]:
             if not word.text.startswith("-"):
                 yield from _target(build, index, place, word.text, piped)
     home = build.state(index).home
-    for pattern, below in _STORING:
-        if pattern.match(text) and _stores_secret(text) and not _FORGETTING.search(text):
+    for storing, below in _STORING:
+        if storing.match(text) and _stores_secret(text) and not _FORGETTING.search(text):
             path = posixpath.join(home, below) if home is not None and "--system" not in text else None
             yield File(f"~/{below}", path or f"~/{below}", path)
 

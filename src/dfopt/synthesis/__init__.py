@@ -74,7 +74,8 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     "go": ("go build", "go install", "golang"),
     "java": ("mvn", "gradle"),
     "node": ("npm", "yarn", "pnpm", "bun", "tsc", "vite", "webpack"),
-    "python": ("pip", "uv ", "poetry"),
+    # Without compilers or headers nothing is left behind.
+    "python": ("build-essential", "build-base", "alpine-sdk", "gcc", "g++", "clang", "-dev"),
     "rust": ("cargo",),
 }
 

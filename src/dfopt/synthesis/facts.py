@@ -1,7 +1,5 @@
 """Facts for runtime stages: which distribution and release an image stands on, which library a `-dev` package needs, what only builds."""
 
-import re
-
 from dfopt import bases
 from dfopt.startup import pattern
 
@@ -63,13 +61,16 @@ def small_image(image: str, known: bases.Base | None) -> tuple[str, str]:
 
 
 # Packages whose program or files are only needed to build, whatever the language.
-_TOOLS = pattern(
-    r"build-essential|build-base|alpine-sdk|base-devel|(?:gcc|g\+\+|clang|cpp|llvm|lld|mold)(?:-[0-9.]+)?|gcc-[a-z0-9-]+|g\+\+-[a-z0-9-]+"
-    r"|make|cmake|automake|autoconf|autotools-dev|libtool|libtool-bin|ninja-build|ninja|meson|samurai|bison|flex|nasm|yasm|pkg-config|pkgconf"
-    r"|pkgconfig|musl-dev|musl-tools|libc6?-dev|linux-headers[a-z0-9.-]*|ccache|gettext|gettext-dev|protobuf-compiler|protoc|protobuf"
-    r"|protobuf-dev|upx|upx-ucl|patch|binutils|binutils-gold|dpkg-dev|apt-transport-https|software-properties-common|lsb-release|apt-utils"
-    r"|golang|golang-go|golang-[0-9.]+(?:-go)?|go|cargo|rustc|rust|maven|gradle|clang-[a-z]+|valgrind|gdb|python3?-dev|doxygen"
-    r"|subversion|mercurial|bzr|git|git-lfs|openssh-client|devscripts|debhelper|fakeroot|file|rsync|less|vim|nano"
+_TOOLS = frozenset(
+    "build-essential build-base alpine-sdk base-devel make cmake automake autoconf autotools-dev libtool libtool-bin ninja-build ninja meson samurai bison"
+    " flex nasm yasm pkg-config pkgconf pkgconfig musl-dev musl-tools libc-dev libc6-dev ccache gettext gettext-dev protobuf-compiler protoc protobuf"
+    " protobuf-dev upx upx-ucl patch binutils binutils-gold dpkg-dev apt-transport-https software-properties-common lsb-release apt-utils golang"
+    " golang-go go cargo rustc rust maven gradle valgrind gdb python-dev python3-dev doxygen subversion mercurial bzr git git-lfs openssh-client"
+    " devscripts debhelper fakeroot file rsync less vim nano".split()
+)
+_COMPILERS = ("gcc", "g++", "clang", "cpp", "llvm", "lld", "mold", "linux-headers", "golang-")
+_VERSIONED = pattern(
+    r"(?:gcc|g\+\+|clang|cpp|llvm|lld|mold)(?:-[0-9.]+)?|(?:gcc|g\+\+)-[a-z0-9-]+|clang-[a-z]+|linux-headers[a-z0-9.-]*|golang-[0-9.]+(?:-go)?"
 )
 
 # `-dev` packages and what a program built with them is linked to, by release; "*" for those not named. Alpine's under "alpine".
@@ -189,7 +190,7 @@ PRESENT_LIBRARIES = frozenset(("libstdc++6", "libgcc-s1", "zlib1g", "libbz2-1.0"
 
 def only_builds(package: str) -> bool:
     """Whether a package is known to be needed to build only."""
-    return _TOOLS.fullmatch(package) is not None
+    return package in _TOOLS or (package.startswith(_COMPILERS) and _VERSIONED.fullmatch(package) is not None)
 
 
 def library(package: str, release: str) -> str | None:
@@ -201,7 +202,7 @@ def library(package: str, release: str) -> str | None:
 
 def is_headers(package: str) -> bool:
     """Whether a package's name says that it brings headers."""
-    return re.search(r"-(?:dev|devel|headers)$", package) is not None
+    return package.endswith(("-dev", "-devel", "-headers"))
 
 
 def package_of(program: str, family: str) -> str | None:
