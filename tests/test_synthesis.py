@@ -249,6 +249,7 @@ START = "FROM golang:1.22\nWORKDIR /app\nCOPY . .\n"
         ("RUN CGO_ENABLED=0 go build -o /opt/a && ln -s /opt/a /usr/bin/b\nCMD b\n", ["RUN ln -s /opt/a /usr/bin/b\n", "COPY --from=build /opt/a /opt/a\n"]),
         ("RUN CGO_ENABLED=0 go build -o a && cp conf/x.yaml x.yaml\nCMD ./a\n", ["/app/x.yaml"]),
         ("RUN CGO_ENABLED=0 go build -o a\nRUN echo hi > /etc/motd.txt\nCMD ./a\n", ["/etc/motd.txt"]),
+        ("RUN CGO_ENABLED=0 go install ./...\nCMD hello\n", ["COPY --from=build /go/bin/hello /go/bin/hello\n"]),
         # The folder of a program that only the old image's PATH had.
         ("RUN CGO_ENABLED=0 go install .\nCMD hello\n", ["ENV PATH=/go/bin:$PATH\n", "COPY --from=build /go/bin/hello /go/bin/hello\n"]),
         # Variables that the runtime's image lacks.
@@ -285,6 +286,7 @@ def test_what_the_runtime_needs_comes_along(rest: str, wanted: list[str], tmp_pa
         (START + "RUN echo app:x:1:1::/: >> /etc/passwd\nRUN CGO_ENABLED=0 go build -o a\nUSER app\nCMD ./a\n", "makes users by writing"),
         (START + "RUN echo deb http://x y z > /etc/apt/sources.list.d/x.list\nRUN apt-get update && apt-get install -y ffmpeg\n"
          "RUN CGO_ENABLED=0 go build -o a\nCMD ./a\n", "a repository that the stage adds"),
+        ("FROM debian:12 AS sources\nWORKDIR /app\nFROM golang:1.22\nWORKDIR /app\nCOPY --from=sources /app .\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n", "`files`"),
         (START + "RUN ./prepare\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n", "`run-prepare`"),
         (START + "RUN CGO_ENABLED=0 go build -o a\nCOPY <<E /app/b\nx\nE\nRUN chown nobody: /app/*\nCMD ./a\n", "an owner that are not known"),
         (START + "RUN CGO_ENABLED=0 go build -o $OUT\nCMD ./a\n", "`artefact`"),

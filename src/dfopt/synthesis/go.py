@@ -215,7 +215,7 @@ def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question | str:
         return [Artefact(named, "file", "the program")]
     return Question(
         "artefact",
-        f"`{placed.text[:60]}` names its program after the module, which is not known without the build context",
+        f"`{placed.text[:60]}` names its program after the module, which is not known",
         ("PATH",),
     )
 
@@ -302,6 +302,9 @@ def _names(site: Site, folder: str | None, packages: list[str | None]) -> list[s
         if "..." in package:
             place = site.in_context(site.joined(folder, package.partition("...")[0]) or "")
             mains = _mains(site, place) if place is not None and site.context is not None else []
+            if "" in mains:
+                own = _module_name(site, site.joined(folder, package.partition("...")[0]))
+                mains = [name or own for name in mains] if own is not None else []
             if not mains:
                 return None
             found += mains
@@ -347,10 +350,8 @@ def _mains(site: Site, folder: str) -> list[str]:
     for one in place.walk(folder) if place is not None else ():
         if one.path.endswith(".go") and not one.path.endswith("_test.go") and "/vendor/" not in f"/{one.path}":
             name = posixpath.basename(posixpath.dirname(one.path))
-            if (
-                name
-                and name not in found
-                and re.search(r"(?m)^package main\b", place.text(one.path) or "" if place is not None else "")
+            if name not in found and re.search(
+                r"(?m)^package main\b", place.text(one.path) or "" if place is not None else ""
             ):
                 found[name] = None
     return list(found)
@@ -386,7 +387,7 @@ def _installed(site: Site, placed: Placed, use: Use) -> list[Artefact] | Questio
             return [Artefact(site.joined(target, one) or one, "file", "as the configuration answers") for one in answer]
         return Question(
             "artefact",
-            f"`{placed.text[:60]}` names its program after the module, which is not known without the build context",
+            f"`{placed.text[:60]}` names its program after the module, which is not known",
             ("PATH",),
         )
     return [Artefact(posixpath.join(target, name), "file", "the program") for name in names]

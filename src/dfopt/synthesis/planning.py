@@ -195,6 +195,7 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
         for glob in ((one.to or one.path,) if one.kind == "file" else (f"{one.to or one.path}/**",) if one.kind == "folder" else
                      (one.to or one.path, f"{one.to or one.path}/**"))
     )  # fmt: skip
+    found.left = [name for name in found.left if name not in found.packages]
     if found.left:
         found.notes.append(f"left in the builder: {_list(sorted(set(found.left)), 8)}")
     digest = "@" in (site.image or "")
@@ -1192,6 +1193,8 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
                         unsure.append(one.source)
                 elif "://" in one.source and one.path.startswith("/tmp"):
                     continue
+                elif not proposal.sources_stay and ((proposal.built.folder or "") + "/").startswith(one.path + "/"):
+                    unsure.append(one.source)  # what is built there are sources, whoever had them before
                 else:
                     origin = f"`{copy.origin.text}`" if copy.origin is not None else f"`{one.source}`"
                     kept[one.path] = Artefact(one.path, one.kind, f"from {origin}")
