@@ -1,0 +1,846 @@
+"""Python in the build context: which modules the program that an image starts imports, followed from its entry through local files.
+
+An import graph gives findings and vetoes, never an edit: what is imported by a name made at run time is not in it, so that it never
+says which files may stay behind. Each file is read once, at most 2,000 of them and each of 1 MiB at most; beyond that there is a doubt.
+"""
+
+import ast
+import posixpath
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+
+from dfopt import context, layers, shell
+from dfopt.build import Build, Stage
+from dfopt.context import Context
+from dfopt.rule import Given
+from dfopt.startup import TYPE_CHECKING, NamedTuple, pattern
+
+if TYPE_CHECKING:
+    import libcst
+
+_MOST_FILES = 2000
+
+# Modules of the standard library of some version of Python 3 that the one running here may lack.
+_STANDARD = frozenset(
+    "__main__ asynchat asyncore asyncio audioop binhex cgi cgitb chunk crypt distutils formatter imghdr imp lib2to3 macpath mailcap msilib nis nntplib"
+    " ossaudiodev parser pipes smtpd sndhdr spwd sunau symbol telnetlib uu xdrlib annotationlib compression concurrent string _dummy_threading"
+    " dummy_threading _bootlocale macurl2path".split()
+)
+
+
+def is_standard(name: str) -> bool:
+    """Whether a module is the standard library's, in one version of Python 3 or another."""
+    top = name.partition(".")[0]
+    return top in sys.stdlib_module_names or top in _STANDARD
+
+
+class Import(NamedTuple):
+    """An import: the dotted `name` of the module, absolute; the file of the context (`path`) and line that it stands in. `kind` is `needed`
+    (it is done when the file is loaded, and fails with it), `perhaps` (in a function, a branch, or where a failure is caught), or
+    `typing`."""
+
+    name: str
+    path: str
+    line: int
+    kind: str
+
+
+class Stray(NamedTuple):
+    """A local module that is needed and does not lie in the image where it is looked for: it is the file `path` of the context. `hidden`
+    is whether the ignore file keeps it out."""
+
+    wanted: Import
+    path: str
+    hidden: bool
+
+
+class Graph(NamedTuple):
+    """What an image's program imports.
+
+    `entries` and `files` are files of the context, `outside` the imports of what is neither local nor standard, `named` the first words of
+    dotted strings, which frameworks import by name. `strays` are sure. `doubts` say why more may be imported, or found elsewhere, than
+    is seen here: with one nothing may be called unused. `first` is the context's folder in which the entry looks for its modules.
+    """
+
+    entries: tuple[str, ...]
+    files: tuple[str, ...]
+    outside: tuple[Import, ...]
+    named: frozenset[str]
+    strays: tuple[Stray, ...]
+    doubts: tuple[str, ...]
+    first: str
+
+
+def graph(build: Build, given: Given, stage: Stage) -> Graph | str:
+    """What the program that an image of the stage starts imports; a text says why that is not known."""
+    place = context.of(build, given)
+    if place is None:
+        return "the build context is not known"
+    key = (graph, id(build), stage.index)
+    known = place.answers.get(key)
+    if known is None or known[0] is not build:
+        known = place.answers[key] = (build, _graph(build, stage, place))
+    found: Graph | str = known[1]
+    return found
+
+
+# -------------------------------------------------------------------------------------------------------- reading a file
+
+
+class _Read(NamedTuple):
+    """What one file says: imports as (level, module, names, line, kind), strings that may name modules, and why there may be more."""
+
+    imports: tuple[tuple[int, str, tuple[str, ...], int, str], ...]
+    strings: frozenset[str]
+    doubt: str
+    names: frozenset[str]
+
+
+_DOTTED = pattern(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+
+_CATCHING = frozenset("ImportError ModuleNotFoundError Exception BaseException".split())
+
+
+def read(text: str) -> _Read | None:
+    """The imports of a module's text; None where it is no Python that is understood here."""
+    text = text.removeprefix("\ufeff")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except (RecursionError, MemoryError, ValueError):
+        return None
+    except SyntaxError:
+        return _read_newer(text)
+    return _collected(tree)
+
+
+def _collected(tree: ast.AST) -> _Read:
+    imports: list[tuple[int, str, tuple[str, ...], int, str]] = []
+    strings: set[str] = set()
+    names: set[str] = set()
+    doubt = ""
+    pending: list[tuple[ast.AST, str]] = [(tree, "needed")]
+    while pending:
+        node, kind = pending.pop()
+        below: Iterator[ast.AST] = ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import):
+            imports += [(0, alias.name, (), node.lineno, kind) for alias in node.names]
+            names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imports.append((node.level, node.module or "", tuple(one.name for one in node.names), node.lineno, kind))
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and len(node.value) < 200 and _DOTTED.fullmatch(node.value):
+                strings.add(node.value)
+        elif isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.Call):
+            called = _call(node)
+            if isinstance(called, tuple):
+                imports.append((*called, node.lineno, "perhaps"))
+            doubt = doubt or (called if isinstance(called, str) else "")
+        elif isinstance(node, ast.Attribute):
+            if node.attr == "path" and isinstance(node.value, ast.Name) and node.value.id == "sys":
+                doubt = doubt or "changes or reads `sys.path`"
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            names.add(node.name)
+            # Decorators and defaults are evaluated where the function is defined; they import nothing.
+            below, kind = iter((*node.decorator_list, *node.body)), _weaker(kind)
+            pending += [(one, kind) for one in (*node.args.defaults, *(each for each in node.args.kw_defaults if each))]
+        elif isinstance(node, ast.Lambda):
+            kind = _weaker(kind)
+        elif isinstance(node, ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.If):
+            if _is_typing(node.test):
+                pending += [(one, "typing") for one in node.body]
+                pending += [(one, _weaker(kind)) for one in node.orelse]
+                continue
+            kind = _weaker(kind)
+        elif isinstance(node, (ast.Try, ast.TryStar)):
+            if node.handlers:
+                pending += [(one, kind) for one in node.finalbody]
+                below, kind = iter((*node.body, *node.handlers, *node.orelse)), _weaker(kind)
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.While, ast.Match)):
+            kind = _weaker(kind)
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            # `with suppress(ImportError)`, or another that swallows what is raised.
+            kind = _weaker(kind)
+        pending += [(one, kind) for one in below]
+    return _Read(tuple(sorted(imports, key=lambda one: one[3])), frozenset(strings), doubt, frozenset(names))
+
+
+def _weaker(kind: str) -> str:
+    return "perhaps" if kind == "needed" else kind
+
+
+def _is_typing(test: ast.expr) -> bool:
+    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
+        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
+    )
+
+
+def _call(node: ast.Call) -> tuple[int, str, tuple[str, ...]] | str:
+    """The import that a call does, or why it may import more than is seen; "" for another call."""
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    if name in ("import_module", "__import__"):
+        first = node.args[0] if node.args else None
+        if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value:
+            module = first.value.lstrip(".")
+            level = len(first.value) - len(module)
+            if level and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+                return (0, f"{node.args[1].value}.{module}".strip("."), ()) if level == 1 else "imports by a name made at run time"
+            return (level, module, ())
+        return "imports by a name made at run time"
+    if name in ("walk_packages", "iter_modules", "run_path", "run_module", "spec_from_file_location", "load_source", "entry_points"):
+        return "imports by a name made at run time"
+    if name in ("exec", "execfile") and isinstance(function, ast.Name):
+        return "runs text as Python"
+    return ""
+
+
+def _read_newer(text: str) -> _Read | None:
+    """The same for text whose syntax is newer than the Python that runs here. Each import is given to `ast` by itself."""
+    import libcst
+
+    try:
+        tree = libcst.parse_module(text)
+    except (libcst.ParserSyntaxError, RecursionError, ValueError):
+        return None
+    imports: list[tuple[int, str, tuple[str, ...], int, str]] = []
+    strings: set[str] = set()
+    names: set[str] = set()
+    doubt = ""
+    pending: list[tuple[libcst.CSTNode, str]] = [(tree, "needed")]
+    while pending:
+        node, kind = pending.pop()
+        if isinstance(node, (libcst.Import, libcst.ImportFrom, libcst.Call)):
+            try:
+                part = _collected(ast.parse(tree.code_for_node(node).strip()))
+            except SyntaxError:
+                part = None
+            if part is not None:
+                if isinstance(node, libcst.Call):
+                    kind = _weaker(kind)
+                imports += [(*one[:3], 0, kind) for one in part.imports]
+                names |= part.names
+                strings |= part.strings
+                doubt = doubt or part.doubt
+                continue
+        elif isinstance(node, libcst.SimpleString):
+            value = node.raw_value
+            if _DOTTED.fullmatch(value):
+                strings.add(value)
+        elif isinstance(node, libcst.Name):
+            names.add(node.value)
+        elif isinstance(node, libcst.Attribute):
+            if node.attr.value == "path" and isinstance(node.value, libcst.Name) and node.value.value == "sys":
+                doubt = doubt or "changes or reads `sys.path`"
+        elif isinstance(node, libcst.If) and tree.code_for_node(node.test).rpartition(".")[2] == "TYPE_CHECKING":
+            pending.append((node.body, "typing"))
+            if node.orelse is not None:
+                pending.append((node.orelse, _weaker(kind)))
+            continue
+        elif isinstance(
+            node,
+            (libcst.FunctionDef, libcst.Lambda, libcst.If, libcst.Try, libcst.TryStar, libcst.For, libcst.While, libcst.Match, libcst.With),
+        ):  # fmt: skip
+            kind = _weaker(kind)
+        pending += [(one, kind) for one in node.children]
+    return _Read(tuple(imports), frozenset(strings), doubt, frozenset(names))
+
+
+# ------------------------------------------------------------------------------------------------- files in the image
+
+
+class _Lying(NamedTuple):
+    """What lies at a path of the image: `path` is the context's file or folder ("" with `is_there` for the root itself), `sure` whether
+    nothing else may have put something there, or taken it away."""
+
+    is_there: bool
+    path: str
+    kind: str
+    sure: bool
+
+
+# Commands that neither make nor delete a module, whatever they are given.
+_HARMLESS = frozenset(
+    "chown chmod chgrp mkdir ls cat echo printf test [ [[ : true cd export set id whoami which useradd adduser groupadd addgroup usermod pwd".split()
+)
+# Package managers whose installs leave a project's own modules alone.
+_ELSEWHERE = frozenset("apt apk dnf yum zypper pip poetry pipenv npm yarn pnpm conda".split())
+
+
+class _Image:
+    """The files of a stage's image as far as they come from the build context."""
+
+    __slots__ = ("build", "stage", "place", "_known", "_steady")
+
+    def __init__(self, build: Build, stage: Stage, place: Context) -> None:
+        self.build = build
+        self.stage = stage
+        self.place = place
+        self._known: dict[tuple[int, str], _Lying] = {}
+        self._steady: dict[str, bool] = {}
+
+    def at(self, path: str, stage: Stage | None = None) -> _Lying:
+        """What lies at an absolute path."""
+        stage = stage or self.stage
+        key = (stage.index, path)
+        if key not in self._known:
+            self._known[key] = self._look(stage, path)
+        return self._known[key]
+
+    def _look(self, stage: Stage, path: str) -> _Lying:
+        sure = True
+        # A folder's contents come from several COPYs; what lies at a path itself comes from the last one that brings it.
+        for one in self.build.chain(stage):
+            for index in reversed(one.indexes):
+                if self.build.instructions[index].name not in ("COPY", "ADD"):
+                    continue
+                found = self._copied(index, path)
+                if found is None:
+                    sure = False
+                elif found.is_there:
+                    return found._replace(sure=found.sure and sure)
+                else:
+                    sure = sure and found.sure
+        bottom = self.build.chain(stage)[-1]
+        if bottom.facts is None and bottom.base.kind != "scratch":
+            sure = False
+        return _Lying(False, "", "", sure)
+
+    def _copied(self, index: int, path: str) -> _Lying | None:
+        """What a COPY or ADD brings to a path; None where that is not known."""
+        copy = self.build.copy(index)
+        instruction = self.build.instructions[index]
+        if copy is None or copy.destination is None or copy.sources is None:
+            return None
+        nothing = _Lying(False, "", "", True)
+        into = copy.destination.rstrip("/") or "/"
+        if path != into and not path.startswith(into.rstrip("/") + "/"):
+            return nothing
+        if "parents" in copy.flags or "exclude" in copy.flags or instruction.heredocs:
+            return None
+        several = copy.destination.endswith("/") or len(copy.sources) > 1
+        for source in reversed(copy.sources):
+            if "://" in source or (instruction.name == "ADD" and layers.ARCHIVE.search(source)):
+                return None
+            if copy.origin is not None:
+                if copy.origin.stage is None or set(source) & set("*?["):
+                    return None
+                found = self._from(self.build.stages[copy.origin.stage], "/" + source.strip("/"), into, several, path)
+                if found is None or found.is_there:
+                    return found
+                continue
+            for name in self.place.matching(source, hidden=True):
+                entry = self.place.entry(name)
+                if entry is None or entry.kind in ("link", "other"):
+                    return None
+                if entry.kind == "file" and not several and layers.exists(self.build, self._stage(index), into, index):
+                    several = True
+                start = into if entry.kind == "folder" or not several else posixpath.join(into, posixpath.basename(name))
+                below = name if path == start else ""
+                if entry.kind == "folder" and path.startswith(start.rstrip("/") + "/"):
+                    below = posixpath.join(name, path[len(start.rstrip("/")) + 1 :])
+                if path != start and not below:
+                    continue
+                lying = self.place.entry(below)
+                if lying is not None and lying.kind == "link":
+                    return None
+                if lying is not None and self.place.has(below):
+                    return _Lying(True, below, lying.kind, True)
+        return nothing
+
+    def _stage(self, index: int) -> Stage:
+        stage = self.build.stage(index)
+        assert stage is not None, "asked for an instruction of a stage"
+        return stage
+
+    def _from(self, origin: Stage, source: str, into: str, several: bool, path: str) -> _Lying | None:
+        """What a path has of a COPY from another stage."""
+        there = self.at(source, origin)
+        if not there.is_there:
+            # A folder that only a RUN makes, or the environment: nothing of the context.
+            return None
+        start = posixpath.join(into, posixpath.basename(source)) if there.kind == "file" and several else into
+        if path == start:
+            inner = source
+        elif there.kind == "folder" and path.startswith(start.rstrip("/") + "/"):
+            inner = posixpath.join(source, path[len(start.rstrip("/")) + 1 :])
+        else:
+            return _Lying(False, "", "", True)
+        if not self.steady(source, origin):
+            return None
+        return self.at(inner, origin)
+
+    def steady(self, folder: str, stage: Stage | None = None) -> bool:
+        """Whether no RUN makes or deletes something below a folder, and no volume covers it."""
+        stage = stage or self.stage
+        key = f"{stage.index} {folder}"
+        if key not in self._steady:
+            self._steady[key] = all(
+                self._leaves(index, folder) for one in self.build.chain(stage) for index in one.indexes
+            )
+        return self._steady[key]
+
+    def _leaves(self, index: int, folder: str) -> bool:
+        instruction = self.build.instructions[index]
+        if instruction.name == "VOLUME":
+            paths = [self.build.expand(one, index) for one in instruction.arguments]
+            return all(path is not None and not layers.overlaps(path.rstrip("/") or "/", folder) for path in paths)
+        if instruction.name == "ONBUILD":
+            return False
+        if instruction.name != "RUN":
+            return True
+        run = self.build.run(index)
+        if run is None or run.script.opaque is not None:
+            return False
+        state = self.build.state(index)
+        for command in run.commands:
+            use = command.use
+            if use is not None and use.manager.family in _ELSEWHERE:
+                if use.action != "run" and not use.has("--target") and not use.uncertain:
+                    continue
+                return False
+            if command.name in _HARMLESS and not command.simple.redirections:
+                continue
+            if layers.touches_here(command, state, (folder, f"{folder.rstrip('/')}/**")):
+                return False
+        return not layers.moves(run) or all(
+            command.use is not None or command.name in _HARMLESS for command in run.commands
+        )
+
+
+# -------------------------------------------------------------------------------------------------------------- the entry
+
+
+class _Entry(NamedTuple):
+    """What starts: a `script` (a path as written) or modules, of which the first that is there is meant; `folder` is what `--chdir` says."""
+
+    script: str
+    modules: tuple[str, ...]
+    folder: str = "."
+
+
+_WRAPPERS = frozenset("tini dumb-init catatonit exec time nohup opentelemetry-instrument ddtrace-run command sudo -- eatmydata".split())
+_RUNNERS = frozenset("uv poetry pipenv pdm hatch rye".split())
+_SERVERS = frozenset("gunicorn uvicorn hypercorn daphne granian uwsgi waitress-serve".split())
+_MODULE = pattern(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?::.+)?")
+
+
+def _entries(build: Build, stage: Stage, image: _Image) -> list[_Entry]:
+    """The Python programs that an image starts; none where what it starts is not known to be one."""
+    last: dict[str, int] = {}
+    for one in reversed(build.chain(stage)):
+        for index in one.indexes:
+            if build.instructions[index].name in ("CMD", "ENTRYPOINT"):
+                last[build.instructions[index].name] = index
+                if build.instructions[index].name == "ENTRYPOINT":
+                    last.pop("CMD", None)  # an ENTRYPOINT takes an earlier CMD away
+    entry = build.instructions[last["ENTRYPOINT"]] if "ENTRYPOINT" in last else None
+    command = build.instructions[last["CMD"]] if "CMD" in last else None
+    words: list[str | None] = []
+    if entry is not None:
+        if not entry.json:
+            return list(_of_script(entry.arguments[0], build, stage)) if entry.arguments else []
+        words += entry.arguments
+    if command is not None and command.arguments:
+        if not command.json:
+            return [] if entry is not None else list(_of_script(command.arguments[0], build, stage))
+        words += command.arguments
+    started = words[0] if words else None
+    if entry is not None and started is not None and started.endswith(".sh"):
+        folder = build.after(stage).workdir
+        lying = image.at(posixpath.normpath(posixpath.join(folder, started))) if folder is not None else None
+        text = image.place.text(lying.path) if lying is not None and lying.is_there else None
+        if text is None:
+            return []
+        handed = list(_of_words(words[len(entry.arguments) :], build, stage)) if '"$@"' in text else []
+        return [*_of_script(text, build, stage), *handed]
+    return list(_of_words(words, build, stage))
+
+
+def _of_script(text: str, build: Build, stage: Stage) -> Iterator[_Entry]:
+    script = shell.read(text, "sh")
+    if script.opaque is not None:
+        return
+    for simple, _ in shell.simple_commands(script):
+        yield from _of_words([word.value for word in simple.words], build, stage)
+
+
+def _of_words(words: list[str | None], build: Build, stage: Stage) -> Iterator[_Entry]:
+    while words:
+        name = posixpath.basename(words[0] or "?")
+        if name in _WRAPPERS:
+            words = words[1:]
+            while words and (words[0] or "").startswith("-"):
+                words = words[1:]
+        elif name == "env":
+            words = words[1:]
+            while words and "=" in (words[0] or ""):
+                words = words[1:]
+        elif name in ("gosu", "su-exec"):
+            words = words[2:]
+        elif name in _RUNNERS and words[1:2] == ["run"]:
+            words = words[2:]
+            while words and (words[0] or "").startswith("--no-") or words[:1] in (["--frozen"], ["--locked"], ["--"]):
+                words = words[1:]
+        elif name in ("sh", "bash", "ash", "dash") and len(words) > 2 and re.fullmatch(r"-\w*c", words[1] or ""):
+            yield from _of_script(words[2] or "", build, stage)
+            return
+        else:
+            break
+    if not words:
+        return
+    name, rest = posixpath.basename(words[0] or "?"), words[1:]
+    if re.fullmatch(r"python(?:3(?:\.\d+)?)?", name):
+        yield from _of_python(rest, build, stage)
+    elif (words[0] or "").endswith(".py"):
+        yield _Entry(words[0] or "", ())
+    else:
+        yield from _of_program(name, rest, build, stage)
+
+
+def _of_python(words: list[str | None], build: Build, stage: Stage) -> Iterator[_Entry]:
+    while words and (words[0] or "").startswith("-"):
+        option = words[0] or ""
+        if option in ("-m", "-c"):
+            if option == "-m" and len(words) > 1 and words[1]:
+                yield from _of_program(words[1], words[2:], build, stage, True)
+            return
+        if not re.fullmatch(r"-[bBdEiIOPqRsSuvx]+|-[WX]\S+|-[WX]", option):
+            return
+        words = words[2 if option in ("-W", "-X") else 1 :]
+    if words and words[0]:
+        yield _Entry(words[0], ())
+
+
+def _of_program(
+    name: str, words: list[str | None], build: Build, stage: Stage, is_module: bool = False
+) -> Iterator[_Entry]:
+    """What a server or another well-known program loads, or a module's own run."""
+    if name in _SERVERS:
+        folder = _value(words, "--chdir", "--app-dir") or "."
+        for word in words:
+            found = _MODULE.fullmatch(word or "")
+            if found is not None and (":" in (word or "") or "." in found[1] or word == words[-1]):
+                yield _Entry("", (found[1],), folder)
+    elif name == "flask":
+        environment = build.after(stage).environment
+        app = _value(words, "--app", "-A") or (
+            environment["FLASK_APP"] if environment.sets("FLASK_APP") else "wsgi.py app.py"
+        )
+        for one in (app or "").split()[:2]:
+            if one.partition(":")[0].endswith(".py"):
+                yield _Entry(one.partition(":")[0], ())
+            elif (found := _MODULE.fullmatch(one)) is not None:
+                yield _Entry("", (found[1],))
+    elif name == "celery":
+        app = _value(words, "--app", "-A")
+        found = _MODULE.fullmatch(app or "")
+        if found is not None:
+            yield _Entry("", (f"{found[1]}.celery", found[1]))
+    elif name in ("streamlit", "fastapi") and words[:1] in (["run"], ["dev"]):
+        for word in words[1:]:
+            if (word or "").endswith(".py"):
+                yield _Entry(word or "", ())
+                return
+    elif is_module:
+        yield _Entry("", (f"{name}.__main__", name))
+
+
+def _value(words: list[str | None], *names: str) -> str | None:
+    """The value of an option, `--app x` or `--app=x`."""
+    for at, word in enumerate(words):
+        for name in names:
+            if word == name and at + 1 < len(words):
+                return words[at + 1]
+            if word is not None and word.startswith(f"{name}="):
+                return word.partition("=")[2]
+    return None
+
+
+# -------------------------------------------------------------------------------------------------------------- the graph
+
+
+class _Found(NamedTuple):
+    """A local module: its files (packages above it first); `whole` is whether all parts of its name were found."""
+
+    files: tuple[str, ...]
+    whole: bool
+    is_package: bool
+
+
+class _Walk:
+    """Following imports: what is found so far."""
+
+    __slots__ = ("image", "place", "roots", "files", "outside", "named", "strays", "doubts", "read", "first")
+
+    def __init__(self, image: _Image, roots: tuple[str, ...], first: str) -> None:
+        self.image = image
+        self.place = image.place
+        self.roots = roots
+        self.first = first
+        self.files: dict[str, str] = {}
+        self.outside: dict[tuple[str, str], Import] = {}
+        self.named: set[str] = set()
+        self.strays: dict[str, Stray] = {}
+        self.doubts: list[str] = []
+        self.read: dict[str, _Read | None] = {}
+
+    def follow(self, entries: list[tuple[str, str]]) -> None:
+        """Follow from files with the dotted names of their modules: first what is certainly loaded, then what may be."""
+        later: list[tuple[str, str, str]] = []
+        for kind in ("needed", "perhaps"):
+            pending = [(path, name) for path, name in entries] if kind == "needed" else []
+            if kind == "perhaps":
+                pending = [(path, name) for path, name, _ in later]
+            seen: set[str] = set()
+            while pending:
+                path, module = pending.pop()
+                if path in self.files or path in seen:
+                    continue
+                seen.add(path)
+                if len(self.files) >= _MOST_FILES:
+                    self.doubts.append(f"more than {_MOST_FILES} files are imported")
+                    return
+                self.files[path] = kind
+                for other, name, how in self._imports(path, module, kind):
+                    if how == "needed" and kind == "needed":
+                        pending.append((other, name))
+                    elif kind == "perhaps":
+                        pending.append((other, name))
+                    else:
+                        later.append((other, name, how))
+
+    def _imports(self, path: str, module: str, kind: str) -> Iterator[tuple[str, str, str]]:
+        text = self.place.text(path)
+        said = read(text) if text is not None else None
+        self.read[path] = said
+        if said is None:
+            self.doubts.append(f"`{path}` is not read")
+            return
+        if said.doubt:
+            self.doubts.append(f"`{path}` {said.doubt}")
+        self.named |= {text.partition(".")[0] for text in said.strings}
+        package = module if posixpath.basename(path) == "__init__.py" else module.rpartition(".")[0]
+        for level, name, names, line, how in said.imports:
+            if how == "typing":
+                continue
+            how = "needed" if how == kind == "needed" else "perhaps"
+            if level:
+                parts = package.split(".") if package else []
+                if level - 1 > len(parts) or not parts:
+                    continue
+                base = ".".join((*parts[: len(parts) - level + 1], *([name] if name else [])))
+            else:
+                base = name
+            yield from self._one(base, names, Import(base, path, line, how))
+        for text in said.strings:
+            if "." in text or "INSTALLED_APPS" in said.names:
+                # A framework may import what a string names: settings, applications, middleware.
+                found = self.module(text)
+                for number, file in enumerate(found.files if found is not None else ()):
+                    yield file, self._name_of(text, number), "perhaps"
+                if found is not None and found.whole and found.is_package and "INSTALLED_APPS" in said.names:
+                    folder = posixpath.dirname(found.files[-1]) if found.files else ""
+                    for entry in self.place.inside(folder) if folder else ():
+                        if entry.kind == "file" and entry.path.endswith(".py") and self.place.has(entry.path):
+                            yield entry.path, f"{text}.{posixpath.basename(entry.path)[:-3]}", "perhaps"
+
+    @staticmethod
+    def _name_of(name: str, number: int) -> str:
+        return ".".join(name.split(".")[: number + 1])
+
+    def _one(self, base: str, names: tuple[str, ...], wanted: Import) -> Iterator[tuple[str, str, str]]:
+        found = self.module(base)
+        if found is None:
+            self._not_local(base, wanted)
+            return
+        # Namespace packages have no file: the files stand for the last parts of the name.
+        parts = base.split(".")
+        dotted = [".".join(parts[: number + 1]) for number in range(len(parts))]
+        for file in found.files:
+            yield file, next((one for one in dotted if self._is_file_of(one, file)), base), wanted.kind
+        if not found.whole:
+            self._absent(base, wanted)
+            return
+        for name in names if found.is_package else ():
+            below = self.module(f"{base}.{name}")
+            if below is not None and below.whole:
+                for file in below.files:
+                    yield file, f"{base}.{name}" if file == below.files[-1] else base, wanted.kind
+            elif name != "*" and self._is_plain(found, name):
+                self._absent(f"{base}.{name}", wanted)
+
+    @staticmethod
+    def _is_file_of(dotted: str, file: str) -> bool:
+        path = dotted.replace(".", "/")
+        return f"/{file}".endswith((f"/{path}.py", f"/{path}/__init__.py"))
+
+    def _is_plain(self, found: _Found, name: str) -> bool:
+        """Whether a package's own file certainly has no such name in it, so that `from package import name` needs a module."""
+        if not found.files or posixpath.basename(found.files[-1]) != "__init__.py":
+            return True
+        text = self.place.text(found.files[-1])
+        return text is not None and re.search(rf"\b{re.escape(name)}\b|import\s*\*|__getattr__|exec|globals|setattr", text) is None
+
+    def module(self, name: str) -> _Found | None:
+        """A local module by its dotted name; None where not even its first part is local."""
+        for root in self.roots:
+            found = self._below(root, name)
+            if found is not None:
+                return found
+        return None
+
+    def _below(self, root: str, name: str) -> _Found | None:
+        files: list[str] = []
+        folder = root
+        parts = name.split(".")
+        for number, part in enumerate(parts):
+            path = posixpath.join(folder, part)
+            package = self.image.at(f"{path}/__init__.py")
+            if package.is_there:
+                files.append(package.path)
+                folder = path
+                continue
+            single = self.image.at(f"{path}.py")
+            if single.is_there:
+                return _Found((*files, single.path), number == len(parts) - 1, False)
+            inside = self.image.at(path)
+            if self._compiled(folder, part):
+                return _Found(tuple(files), True, False)
+            if inside.is_there and inside.kind == "folder":
+                folder = path  # a namespace package
+                continue
+            if number < len(parts) - 1 and not inside.is_there:
+                deeper = self._below(path, ".".join(parts[number + 1 :]))  # a folder that files were copied into by name
+                if deeper is not None:
+                    return _Found((*files, *deeper.files), deeper.whole, deeper.is_package)
+            return _Found(tuple(files), False, True) if number else None
+        return _Found(tuple(files), True, True)
+
+    def _compiled(self, folder: str, name: str) -> bool:
+        """Whether an extension module of this name lies in a folder, or the source of one."""
+        lying = self.image.at(folder)
+        if not lying.is_there:
+            return False
+        return any(
+            re.fullmatch(rf"{re.escape(name)}\.(?:.*\.)?(?:so|pyd|pyx|pyc|c|cpp)", posixpath.basename(one.path))
+            for one in self.place.inside(lying.path)
+        )
+
+    def _not_local(self, base: str, wanted: Import) -> None:
+        if is_standard(base):
+            return
+        self._absent(base, wanted)
+        if base not in self.strays:
+            self.outside.setdefault((base.partition(".")[0], wanted.kind), wanted)
+
+    def _absent(self, base: str, wanted: Import) -> None:
+        """Note a module that lies in the context, beside those that were copied, and not in the image."""
+        if wanted.kind != "needed" or base in self.strays:
+            return
+        parts = base.split(".")
+        for number in range(len(parts)):
+            path = posixpath.join(self.first, *parts[: number + 1])
+            for file in (f"{path}/__init__.py", f"{path}.py"):
+                entry = self.place.entry(file)
+                if entry is None or entry.kind != "file":
+                    continue
+                name = "/".join(parts[: number + 1])
+                looked = [posixpath.join(root, name + file[len(path) :]) for root in self.roots]
+                lying = [self.image.at(one) for one in looked]
+                if any(one.is_there for one in lying):
+                    break
+                if all(one.sure for one in lying) and all(self.image.steady(root) for root in self.roots):
+                    if self._was_meant(file):
+                        self.strays[base] = Stray(wanted, file, self.place.ignore.hides(file))
+                return
+            else:
+                if self.place.entry(path) is None:
+                    return
+
+    def _was_meant(self, file: str) -> bool:
+        """Whether the file belongs to the program: it is no test, and lies where the entry lies."""
+        return not any(part in ("test", "tests", "node_modules") for part in file.split("/"))
+
+
+def _graph(build: Build, stage: Stage, place: Context) -> Graph | str:
+    image = _Image(build, stage, place)
+    workdir = build.after(stage).workdir
+    if workdir is None:
+        return "the working directory is not known"
+    found = _entries(build, stage, image)
+    if not found:
+        return "what the image starts is not known to be a Python program"
+    environment = build.after(stage).environment
+    searched: list[str] = []
+    if environment.sets("PYTHONPATH"):
+        value = environment["PYTHONPATH"]
+        if value is None or "$" in value:
+            return "`PYTHONPATH` is not known"
+        searched = [posixpath.normpath(posixpath.join(workdir, one)) for one in value.split(":") if one]
+    starts: list[tuple[str, str]] = []
+    roots: list[str] = []
+    first: str | None = None
+    for entry in found:
+        folder = posixpath.normpath(posixpath.join(workdir, entry.folder))
+        if entry.script:
+            path = posixpath.normpath(posixpath.join(folder, entry.script))
+            lying = image.at(path)
+            if not lying.is_there or lying.kind != "file":
+                continue
+            starts.append((lying.path, posixpath.basename(path).removesuffix(".py")))
+            roots.append(posixpath.dirname(path))
+            first = posixpath.dirname(lying.path) if first is None else first
+            continue
+        walk = _Walk(image, tuple(dict.fromkeys((folder, *searched))), "")
+        for name in entry.modules:
+            module = walk.module(name)
+            if module is None or not module.whole or not module.files:
+                continue
+            parts = name.split(".")
+            for file in module.files:
+                dotted = [".".join(parts[: number + 1]) for number in range(len(parts))]
+                starts.append((file, next((one for one in dotted if _Walk._is_file_of(one, file)), name)))
+            last = starts[-1][0]
+            root = next((root for root in walk.roots if walk._below(root, name) is not None), folder)
+            roots.append(root)
+            if first is None:
+                tail = name.replace(".", "/") + ("/__init__.py" if last.endswith("/__init__.py") else ".py")
+                first = last[: -len(tail)].rstrip("/") if last.endswith(tail) else posixpath.dirname(last)
+            break
+    if not starts or first is None:
+        return "the file that the image starts is not found in the build context"
+    walk = _Walk(image, tuple(dict.fromkeys((*roots, *searched))), first)
+    walk.follow(starts)
+    if any("sys.path" in doubt for doubt in walk.doubts) or _installs_projects(build, place):
+        walk.strays.clear()  # modules are looked for in other folders too
+    return Graph(
+        tuple(dict.fromkeys(path for path, _ in starts)), tuple(walk.files), tuple(walk.outside.values()), frozenset(walk.named),
+        tuple(walk.strays.values()), tuple(walk.doubts), first,
+    )  # fmt: skip
+
+
+def _installs_projects(build: Build, place: Context) -> bool:
+    """Whether an install may bring local modules themselves, so that they are found among the installed packages."""
+    for index, instruction in enumerate(build.instructions):
+        run = build.run(index) if instruction.name == "RUN" else None
+        for use in run.uses if run is not None else ():
+            if use.action != "install" or use.manager.family not in ("pip", "poetry", "uv", "pipenv"):
+                continue
+            if use.uncertain or use.has("--editable") or any((word.value or ".")[0] in "./" for word in use.operands):
+                return True
+            if use.manager.name == "poetry" and not use.has("--no-root"):
+                return True
+            if use.manager.name == "uv" and use.verb == "sync" and not use.has("--no-install-project"):
+                text = place.text("pyproject.toml")
+                if text is None or "[build-system]" in text:
+                    return True
+    return False
