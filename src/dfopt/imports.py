@@ -4,11 +4,9 @@ An import graph gives findings and vetoes, never an edit: what is imported by a 
 says which files may stay behind. Each file is read once, at most 2,000 of them and each of 1 MiB at most; beyond that there is a doubt.
 """
 
-import ast
 import posixpath
 import re
 import sys
-import warnings
 from collections.abc import Iterator
 
 from dfopt import context, layers, shell
@@ -18,7 +16,7 @@ from dfopt.rule import Given
 from dfopt.startup import TYPE_CHECKING, NamedTuple, pattern
 
 if TYPE_CHECKING:
-    import libcst
+    from dfopt.modules import Text
 
 _MOST_FILES = 2000
 
@@ -84,174 +82,6 @@ def graph(build: Build, given: Given, stage: Stage) -> Graph | str:
         known = place.answers[key] = (build, _graph(build, stage, place))
     found: Graph | str = known[1]
     return found
-
-
-# -------------------------------------------------------------------------------------------------------- reading a file
-
-
-class _Read(NamedTuple):
-    """What one file says: imports as (level, module, names, line, kind), strings that may name modules, and why there may be more."""
-
-    imports: tuple[tuple[int, str, tuple[str, ...], int, str], ...]
-    strings: frozenset[str]
-    doubt: str
-    names: frozenset[str]
-
-
-_DOTTED = pattern(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-
-_CATCHING = frozenset("ImportError ModuleNotFoundError Exception BaseException".split())
-
-
-def read(text: str) -> _Read | None:
-    """The imports of a module's text; None where it is no Python that is understood here."""
-    text = text.removeprefix("\ufeff")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (RecursionError, MemoryError, ValueError):
-        return None
-    except SyntaxError:
-        return _read_newer(text)
-    return _collected(tree)
-
-
-def _collected(tree: ast.AST) -> _Read:
-    imports: list[tuple[int, str, tuple[str, ...], int, str]] = []
-    strings: set[str] = set()
-    names: set[str] = set()
-    doubt = ""
-    pending: list[tuple[ast.AST, str]] = [(tree, "needed")]
-    while pending:
-        node, kind = pending.pop()
-        below: Iterator[ast.AST] = ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import):
-            imports += [(0, alias.name, (), node.lineno, kind) for alias in node.names]
-            names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            imports.append((node.level, node.module or "", tuple(one.name for one in node.names), node.lineno, kind))
-            names |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.Constant):
-            if isinstance(node.value, str) and len(node.value) < 200 and _DOTTED.fullmatch(node.value):
-                strings.add(node.value)
-        elif isinstance(node, ast.Name):
-            names.add(node.id)
-        elif isinstance(node, ast.Call):
-            called = _call(node)
-            if isinstance(called, tuple):
-                imports.append((*called, node.lineno, "perhaps"))
-            doubt = doubt or (called if isinstance(called, str) else "")
-        elif isinstance(node, ast.Attribute):
-            if node.attr == "path" and isinstance(node.value, ast.Name) and node.value.id == "sys":
-                doubt = doubt or "changes or reads `sys.path`"
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            names.add(node.name)
-            # Decorators and defaults are evaluated where the function is defined; they import nothing.
-            below, kind = iter((*node.decorator_list, *node.body)), _weaker(kind)
-            pending += [(one, kind) for one in (*node.args.defaults, *(each for each in node.args.kw_defaults if each))]
-        elif isinstance(node, ast.Lambda):
-            kind = _weaker(kind)
-        elif isinstance(node, ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.If):
-            if _is_typing(node.test):
-                pending += [(one, "typing") for one in node.body]
-                pending += [(one, _weaker(kind)) for one in node.orelse]
-                continue
-            kind = _weaker(kind)
-        elif isinstance(node, (ast.Try, ast.TryStar)):
-            if node.handlers:
-                pending += [(one, kind) for one in node.finalbody]
-                below, kind = iter((*node.body, *node.handlers, *node.orelse)), _weaker(kind)
-        elif isinstance(node, (ast.For, ast.AsyncFor, ast.While, ast.Match)):
-            kind = _weaker(kind)
-        elif isinstance(node, (ast.With, ast.AsyncWith)):
-            # `with suppress(ImportError)`, or another that swallows what is raised.
-            kind = _weaker(kind)
-        pending += [(one, kind) for one in below]
-    return _Read(tuple(sorted(imports, key=lambda one: one[3])), frozenset(strings), doubt, frozenset(names))
-
-
-def _weaker(kind: str) -> str:
-    return "perhaps" if kind == "needed" else kind
-
-
-def _is_typing(test: ast.expr) -> bool:
-    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
-        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
-    )
-
-
-def _call(node: ast.Call) -> tuple[int, str, tuple[str, ...]] | str:
-    """The import that a call does, or why it may import more than is seen; "" for another call."""
-    function = node.func
-    name = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-    if name in ("import_module", "__import__"):
-        first = node.args[0] if node.args else None
-        if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value:
-            module = first.value.lstrip(".")
-            level = len(first.value) - len(module)
-            if level and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
-                return (0, f"{node.args[1].value}.{module}".strip("."), ()) if level == 1 else "imports by a name made at run time"
-            return (level, module, ())
-        return "imports by a name made at run time"
-    if name in ("walk_packages", "iter_modules", "run_path", "run_module", "spec_from_file_location", "load_source", "entry_points"):
-        return "imports by a name made at run time"
-    if name in ("exec", "execfile") and isinstance(function, ast.Name):
-        return "runs text as Python"
-    return ""
-
-
-def _read_newer(text: str) -> _Read | None:
-    """The same for text whose syntax is newer than the Python that runs here. Each import is given to `ast` by itself."""
-    import libcst
-
-    try:
-        tree = libcst.parse_module(text)
-    except (libcst.ParserSyntaxError, RecursionError, ValueError):
-        return None
-    imports: list[tuple[int, str, tuple[str, ...], int, str]] = []
-    strings: set[str] = set()
-    names: set[str] = set()
-    doubt = ""
-    pending: list[tuple[libcst.CSTNode, str]] = [(tree, "needed")]
-    while pending:
-        node, kind = pending.pop()
-        if isinstance(node, (libcst.Import, libcst.ImportFrom, libcst.Call)):
-            try:
-                part = _collected(ast.parse(tree.code_for_node(node).strip()))
-            except SyntaxError:
-                part = None
-            if part is not None:
-                if isinstance(node, libcst.Call):
-                    kind = _weaker(kind)
-                imports += [(*one[:3], 0, kind) for one in part.imports]
-                names |= part.names
-                strings |= part.strings
-                doubt = doubt or part.doubt
-                continue
-        elif isinstance(node, libcst.SimpleString):
-            value = node.raw_value
-            if _DOTTED.fullmatch(value):
-                strings.add(value)
-        elif isinstance(node, libcst.Name):
-            names.add(node.value)
-        elif isinstance(node, libcst.Attribute):
-            if node.attr.value == "path" and isinstance(node.value, libcst.Name) and node.value.value == "sys":
-                doubt = doubt or "changes or reads `sys.path`"
-        elif isinstance(node, libcst.If) and tree.code_for_node(node.test).rpartition(".")[2] == "TYPE_CHECKING":
-            pending.append((node.body, "typing"))
-            if node.orelse is not None:
-                pending.append((node.orelse, _weaker(kind)))
-            continue
-        elif isinstance(
-            node,
-            (libcst.FunctionDef, libcst.Lambda, libcst.If, libcst.Try, libcst.TryStar, libcst.For, libcst.While, libcst.Match, libcst.With),
-        ):  # fmt: skip
-            kind = _weaker(kind)
-        pending += [(one, kind) for one in node.children]
-    return _Read(tuple(imports), frozenset(strings), doubt, frozenset(names))
 
 
 # ------------------------------------------------------------------------------------------------- files in the image
@@ -343,7 +173,9 @@ class _Image:
                     return None
                 if entry.kind == "file" and not several and layers.exists(self.build, self._stage(index), into, index):
                     several = True
-                start = into if entry.kind == "folder" or not several else posixpath.join(into, posixpath.basename(name))
+                start = (
+                    into if entry.kind == "folder" or not several else posixpath.join(into, posixpath.basename(name))
+                )
                 below = name if path == start else ""
                 if entry.kind == "folder" and path.startswith(start.rstrip("/") + "/"):
                     below = posixpath.join(name, path[len(start.rstrip("/")) + 1 :])
@@ -364,16 +196,14 @@ class _Image:
     def _from(self, origin: Stage, source: str, into: str, several: bool, path: str) -> _Lying | None:
         """What a path has of a COPY from another stage."""
         there = self.at(source, origin)
-        if not there.is_there:
-            # A folder that only a RUN makes, or the environment: nothing of the context.
-            return None
         start = posixpath.join(into, posixpath.basename(source)) if there.kind == "file" and several else into
         if path == start:
             inner = source
-        elif there.kind == "folder" and path.startswith(start.rstrip("/") + "/"):
+        elif there.kind != "file" and path.startswith(start.rstrip("/") + "/"):
+            # A folder, also one that is only there because files were copied into it.
             inner = posixpath.join(source, path[len(start.rstrip("/")) + 1 :])
         else:
-            return _Lying(False, "", "", True)
+            return _Lying(False, "", "", there.sure)
         if not self.steady(source, origin):
             return None
         return self.at(inner, origin)
@@ -427,7 +257,9 @@ class _Entry(NamedTuple):
     folder: str = "."
 
 
-_WRAPPERS = frozenset("tini dumb-init catatonit exec time nohup opentelemetry-instrument ddtrace-run command sudo -- eatmydata".split())
+_WRAPPERS = frozenset(
+    "tini dumb-init catatonit exec time nohup opentelemetry-instrument ddtrace-run command sudo -- eatmydata".split()
+)
 _RUNNERS = frozenset("uv poetry pipenv pdm hatch rye".split())
 _SERVERS = frozenset("gunicorn uvicorn hypercorn daphne granian uwsgi waitress-serve".split())
 _MODULE = pattern(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?::.+)?")
@@ -591,7 +423,7 @@ class _Walk:
         self.named: set[str] = set()
         self.strays: dict[str, Stray] = {}
         self.doubts: list[str] = []
-        self.read: dict[str, _Read | None] = {}
+        self.read: dict[str, Text | None] = {}
 
     def follow(self, entries: list[tuple[str, str]]) -> None:
         """Follow from files with the dotted names of their modules: first what is certainly loaded, then what may be."""
@@ -611,16 +443,16 @@ class _Walk:
                     return
                 self.files[path] = kind
                 for other, name, how in self._imports(path, module, kind):
-                    if how == "needed" and kind == "needed":
-                        pending.append((other, name))
-                    elif kind == "perhaps":
+                    if how == "needed" and kind == "needed" or kind == "perhaps":
                         pending.append((other, name))
                     else:
                         later.append((other, name, how))
 
     def _imports(self, path: str, module: str, kind: str) -> Iterator[tuple[str, str, str]]:
+        from dfopt import modules
+
         text = self.place.text(path)
-        said = read(text) if text is not None else None
+        said = modules.read(text) if text is not None else None
         self.read[path] = said
         if said is None:
             self.doubts.append(f"`{path}` is not read")
@@ -688,7 +520,10 @@ class _Walk:
         if not found.files or posixpath.basename(found.files[-1]) != "__init__.py":
             return True
         text = self.place.text(found.files[-1])
-        return text is not None and re.search(rf"\b{re.escape(name)}\b|import\s*\*|__getattr__|exec|globals|setattr", text) is None
+        return (
+            text is not None
+            and re.search(rf"\b{re.escape(name)}\b|import\s*\*|__getattr__|exec|globals|setattr", text) is None
+        )
 
     def module(self, name: str) -> _Found | None:
         """A local module by its dotted name; None where not even its first part is local."""
@@ -719,7 +554,9 @@ class _Walk:
                 folder = path  # a namespace package
                 continue
             if number < len(parts) - 1 and not inside.is_there:
-                deeper = self._below(path, ".".join(parts[number + 1 :]))  # a folder that files were copied into by name
+                deeper = self._below(
+                    path, ".".join(parts[number + 1 :])
+                )  # a folder that files were copied into by name
                 if deeper is not None:
                     return _Found((*files, *deeper.files), deeper.whole, deeper.is_package)
             return _Found(tuple(files), False, True) if number else None

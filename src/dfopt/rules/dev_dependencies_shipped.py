@@ -74,16 +74,17 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             run = build.run(index) if build.instructions[index].name == "RUN" else None
             for use in run.uses if run is not None else ():
                 if run is not None:
-                    yield from _use(build, stage, index, run, use)
+                    yield from _use(build, given, stage, index, run, use)
             yield from _copied(build, index)
 
 
-def _use(build: Build, stage: Stage, index: int, run: Run, use: Use) -> Iterator[Finding]:
+def _use(build: Build, given: Given, stage: Stage, index: int, run: Run, use: Use) -> Iterator[Finding]:
     name = use.manager.name
     if name == "pipenv" and use.action == "install" and use.has("--dev"):
         yield _pipenv(build, stage, index, run, use)
     elif use.manager.family == "pip" and use.action == "install" and use.verb != "sync":
-        yield from _pip(run, use)
+        found = list(_pip(run, use))
+        yield from found or _tools(build, given, stage, index, run, use)
     elif _brings(build, index, use) and not _taken_away(run, use):
         after = _needed_after(build, stage, index, use)
         if (
@@ -386,6 +387,48 @@ def _pip(run: Run, use: Use) -> Iterator[Finding]:
             yield Finding(
                 run.span(word.start, word.end), message, None, Saving("the development dependencies"), (), refusal
             )
+
+
+# Programs and their plug-ins that test, check and format Python; the running program has no use for them.
+_TOOLS = pattern(
+    r"(?:pytest|flake8|pylint|mypy|types)(?:-[a-z0-9-]+)?|black|ruff|isort|coverage|tox|nox|pre-commit|bandit|autopep8|yapf|pycodestyle|pyflakes"
+    r"|pydocstyle|pyright|codecov|twine|ipdb|pip-tools"
+)
+
+
+def _tools(build: Build, given: Given, stage: Stage, index: int, run: Run, use: Use) -> Iterator[Finding]:
+    """Tools for tests and checks among the requirements of a program that, by its imports, uses none of them."""
+    from dfopt import distributions, imports, needs
+
+    named: dict[str, None] = {}
+    for _, name in needs.requirements(build, given, index, use) if use.manifests and not use.operands else ():
+        if name is not None and _TOOLS.fullmatch(distributions.normal(name)) and name != "mypy-extensions":
+            named[distributions.normal(name)] = None
+    graph = imports.graph(build, given, stage) if named else ""
+    if isinstance(graph, str) or graph.doubts:
+        return
+    imported = {one.name.partition(".")[0] for one in graph.outside} | graph.named
+    texts = [instruction.body.text for instruction in build.instructions if instruction.name in ("RUN", "ONBUILD")]
+    tools = [name for name in named if not name.startswith(("types-", "pytest-", "flake8-"))]
+    if any(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.[a-z])", text) for name in tools for text in texts):
+        return  # they are used while the image is built
+    left = [name for name in named if imported.isdisjoint(distributions.modules_of(name))]
+    if not left:
+        return
+    first, last = use.manifests[0], use.manifests[-1]
+    listed = ", ".join(f"`{name}`" for name in left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+    message = (
+        f"`{' '.join(word.text for word in use.manifests)}` brings {listed} into the image that is shipped, and no file that"
+        f" `{graph.entries[0]}` imports uses {'it' if len(left) == 1 else 'them'} -> keep tools in a list of their own, for the place where tests run"
+    )
+    yield Finding(
+        run.span(first.start, last.end),
+        message,
+        None,
+        Saving("the tools and what they bring along"),
+        (),
+        "the list is another file",
+    )
 
 
 def _copied(build: Build, index: int) -> Iterator[Finding]:
