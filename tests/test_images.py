@@ -217,3 +217,20 @@ def test_layers_and_digests_that_do_not_belong_together(tmp_path: pathlib.Path) 
     path = as_tar(tmp_path / "image.tar", layout(blob(files, wrong), files=files))
     with pytest.raises(UnreadableImage, match="1 layers and 2 digests"):
         images.read(path)
+
+
+def test_what_a_push_sends(tmp_path: pathlib.Path) -> None:
+    """Layers that the registry has are not sent; what is stored uncompressed is sent as gzip makes it, the rest as it is."""
+    big = tar([File("big", "x" * 100_000)])
+    saved = docker_archive(tmp_path / "image.tar", {"1": (big, TWO)})
+    sent = [len(gzip.compress(layer, 6)) for layer in (big, TWO)]
+    assert images.pushed(saved, ()) == sum(sent) < len(big)
+    assert images.pushed(saved, {digest(big)}) == sent[1]
+    assert images.pushed(saved, {digest(big), digest(TWO)}) == 0
+    files: dict[str, bytes] = {}
+    packed = tuple(gzip.compress(layer, 1) for layer in (big, TWO))
+    entry = blob(files, manifest(files, big, TWO, packed=packed))
+    exported = as_tar(tmp_path / "layout.tar", layout(entry, files=files))
+    assert images.pushed(exported, {digest(TWO)}) == len(packed[0])
+    with pytest.raises(UnreadableImage, match="neither an archive"):
+        images.pushed(str(tmp_path), ())

@@ -208,6 +208,7 @@ def test_rebuilds_are_timed_in_a_copy(tmp_path: pathlib.Path) -> None:
     proof = verify.prove(wish, Watching(lambda text, number: ([BASE], {})), lambda line: None)
     assert proof.changed == ("app.py", "requirements.txt")
     assert proof.after is not None and proof.after.source == 1.0 and proof.after.dependency == 1.0
+    assert proof.after.source_pushed == 0, "the image that is made up here is the same whatever changes"
     copies = [one for one in seen if one[0] != str(tmp_path)]
     assert len(copies) == 8
     assert all("secret" not in files for _, files, _ in copies)

@@ -13,7 +13,8 @@ import posixpath
 import re
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from typing import IO, Any, NamedTuple
 
@@ -92,20 +93,43 @@ def read(path: str, name: str = "", platform: str = "", known: dict[str, Layer] 
     `name` chooses one of several (`repository:tag`, or the annotation of an OCI index), `platform` (`linux/arm64`) one of an
     index of several. `known` keeps layers that were read, by digest, so that a base image is read once. Raises UnreadableImage.
     """
-    known = {} if known is None else known
+    with _opened(path) as store:
+        return _image(store, *_found(store, name, platform), {} if known is None else known)
+
+
+def pushed(path: str, there: Collection[str], platform: str = "") -> int:
+    """The bytes that a registry is sent of the image in a file or folder when it has the layers with the (uncompressed) digests `there`.
+
+    A layer that is stored uncompressed counts as gzip makes it, which is what engines do when they push. Raises UnreadableImage.
+    """
+    with _opened(path) as store:
+        _, configuration, blobs = _found(store, "", platform)
+        total = 0
+        for (blob, stored), digest in zip(blobs, configuration["rootfs"]["diff_ids"]):
+            if digest not in there:
+                with store.open(blob) as stream:
+                    compressed = stream.read(4).startswith((_GZIP, _ZSTD))
+                    stream.seek(0)
+                    total += stored if compressed else _packed(stream)
+        return total
+
+
+def _packed(stream: IO[bytes]) -> int:
+    packer = zlib.compressobj(wbits=31)
+    return sum(len(packer.compress(block)) for block in iter(lambda: stream.read(1 << 20), b"")) + len(packer.flush())
+
+
+@contextmanager
+def _opened(path: str) -> Iterator["_Store"]:
+    """The files of an image. What is wrong with them is raised as UnreadableImage that names it."""
     try:
         with ExitStack() as stack:
-            store: _Store = _Folder(path) if os.path.isdir(path) else stack.enter_context(closing(_Archive(path)))
-            if store.has("manifest.json"):
-                return _docker(store, name, known)
-            if store.has("index.json"):
-                return _oci(store, name, platform, known)
+            yield _Folder(path) if os.path.isdir(path) else stack.enter_context(closing(_Archive(path)))
     except UnreadableImage as error:
         raise UnreadableImage(f"{path}: {error}") from None
     except (OSError, EOFError, tarfile.TarError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         detail = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) and error.args else str(error)
         raise UnreadableImage(f"{path}: {detail or type(error).__name__}") from error
-    raise UnreadableImage(f"{path}: neither an archive of `docker save` nor an OCI layout")
 
 
 class _Folder:
@@ -168,7 +192,19 @@ def _json(store: _Store, name: str) -> Any:
         return json.load(stream)
 
 
-def _docker(store: _Store, name: str, known: dict[str, Layer]) -> Image:
+# The name of an image, its configuration, and its layers with their bytes as stored.
+_Parts = tuple[str, Mapping[str, Any], list[tuple[str, int]]]
+
+
+def _found(store: _Store, name: str, platform: str) -> _Parts:
+    if store.has("manifest.json"):
+        return _docker(store, name)
+    if store.has("index.json"):
+        return _oci(store, name, platform)
+    raise UnreadableImage("neither an archive of `docker save` nor an OCI layout")
+
+
+def _docker(store: _Store, name: str) -> _Parts:
     images = _json(store, "manifest.json")
     tags = [tag for image in images for tag in image.get("RepoTags") or ()]
     chosen = [image for image in images if not name or _is_named(name, image.get("RepoTags") or ())]
@@ -177,7 +213,7 @@ def _docker(store: _Store, name: str, known: dict[str, Layer]) -> Image:
     image = _one(chosen, len(images), name, tags)
     configuration = _json(store, image["Config"])
     blobs = [(layer, store.size(layer)) for layer in image["Layers"]]
-    return _image(store, name or (tags[0] if len(tags) == 1 else ""), configuration, blobs, known)
+    return name or (tags[0] if len(tags) == 1 else ""), configuration, blobs
 
 
 def _is_named(name: str, tags: Iterable[str]) -> bool:
@@ -194,7 +230,7 @@ def _one(chosen: list[Any], count: int, name: str, names: list[str]) -> Any:
     raise UnreadableImage(f"{count} images in it -> name one of {listed}")
 
 
-def _oci(store: _Store, name: str, platform: str, known: dict[str, Layer]) -> Image:
+def _oci(store: _Store, name: str, platform: str) -> _Parts:
     entries = _json(store, "index.json")["manifests"]
     names = [text for entry in entries if (text := (entry.get("annotations") or {}).get(_REFERENCE))]
     chosen = [entry for entry in entries if not name or _is_named(name, _names(entry))]
@@ -215,7 +251,7 @@ def _oci(store: _Store, name: str, platform: str, known: dict[str, Layer]) -> Im
         raise UnreadableImage("a manifest without a configuration, which is none of an image")
     configuration = _json(store, _blob(manifest["config"]["digest"]))
     blobs = [(_blob(layer["digest"]), layer["size"]) for layer in manifest["layers"]]
-    return _image(store, name, configuration, blobs, known)
+    return name, configuration, blobs
 
 
 _REFERENCE = "org.opencontainers.image.ref.name"
@@ -315,15 +351,18 @@ APK_INSTALLED = "/lib/apk/db/installed"
 _PACKAGE_LIST = re.compile(r"/var/lib/dpkg/info/([^/]+?)(?::[^/]*)?\.list")
 
 
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # how compressed data begins
+
+
 @contextmanager
 def _plain(stream: IO[bytes]) -> Iterator[IO[bytes]]:
     """The uncompressed layer. Python has zstd from 3.14 on; before that the program of this name is asked."""
     start = stream.read(4)
     stream.seek(0)
-    if start[:2] == b"\x1f\x8b":
+    if start.startswith(_GZIP):
         with gzip.open(stream) as plain:
             yield io.BufferedReader(plain)
-    elif start == b"\x28\xb5\x2f\xfd":
+    elif start == _ZSTD:
         with _zstd(stream) as plain_zstd:
             yield plain_zstd
     else:

@@ -46,13 +46,16 @@ class Request(NamedTuple):
 
 class Side(NamedTuple):
     """One of the two images: bytes of its files, number of layers, and seconds: of a build from nothing, of one behind a change of
-    a source, and of one behind a change of what names the dependencies (None: not done)."""
+    a source, and of one behind a change of what names the dependencies (None: not done); `source_pushed` and `dependency_pushed` are
+    the bytes that a registry that had the image before is sent of the one after such a change, compressed."""
 
     size: int
     layers: int
     clean: float
     source: float | None = None
     dependency: float | None = None
+    source_pushed: int | None = None
+    dependency_pushed: int | None = None
 
 
 class Share(NamedTuple):
@@ -87,7 +90,7 @@ def prove(request: Request, engine: Engine, say: Callable[[str], None]) -> Proof
     with _workshop(request, token) as shop:
         known: dict[str, images.Layer] = {}
 
-        def build(text: str, title: str, fresh: bool, root: str = request.root) -> tuple[compare.Image, float]:
+        def made(text: str, title: str, fresh: bool, root: str) -> tuple[images.Image, float]:
             say(f"== {title}")
             lines: list[str] = []
 
@@ -100,7 +103,11 @@ def prove(request: Request, engine: Engine, say: Callable[[str], None]) -> Proof
                 # `dfopt order` goes by what the steps took.
                 today = time.strftime("%Y-%m-%d", time.gmtime())
                 costs.learn(request.name, Build(parse(request.before)), "\n".join(lines), today)
-            return compare.view(engines.read(shop.archive, known, request.platform)), seconds
+            return engines.read(shop.archive, known, request.platform), seconds
+
+        def build(text: str, title: str, fresh: bool) -> tuple[compare.Image, float]:
+            image, seconds = made(text, title, fresh, request.root)
+            return compare.view(image), seconds
 
         try:
             old, old_clean = build("before", "the file as it is", True)
@@ -144,7 +151,7 @@ def prove(request: Request, engine: Engine, say: Callable[[str], None]) -> Proof
         changed = ("", "")
         if request.rebuilds:
             changed = changed_files(request)
-            sides = _timed(sides, shop, changed, build, say)
+            sides = _timed(sides, shop, changed, made, say)
         code = DIFFERENT if uncovered else PROVED
         return Proof(code, sides[0], sides[1], shares, uncovered, noise, idle, changed)
 
@@ -293,27 +300,38 @@ def _timed(
     sides: list[Side],
     shop: _Shop,
     changed: tuple[str, str],
-    build: Callable[[str, str, bool, str], tuple[compare.Image, float]],
+    build: Callable[[str, str, bool, str], tuple[images.Image, float]],
     say: Callable[[str], None],
 ) -> list[Side]:
-    """The seconds of a rebuild behind a change of each file, in a copy of the context; the engine's cache serves what it can."""
+    """The seconds of a rebuild behind a change of each file, in a copy of the context, and the bytes that a push of it sends; the
+    engine's cache serves what it can."""
     root = os.path.join(shop.folder, "context")
     timed = []
     _copy_tree(shop.request.root, root)
     for name, side in zip(("before", "after"), sides):
-        took: list[float | None] = []
+        took: list[tuple[float, int] | tuple[None, None]] = []
         for path, what in zip(changed, ("a source", "the dependencies")):
             if not path:
-                took.append(None)
+                took.append((None, None))
                 continue
             try:
-                build(name, f"{name}, to fill the cache", False, root)
+                filled, _ = build(name, f"{name}, to fill the cache", False, root)
                 _touch(os.path.join(root, path))
-                took.append(build(name, f"{name}, behind a change of {what} (`{path}`)", False, root)[1])
+                _, seconds = build(name, f"{name}, behind a change of {what} (`{path}`)", False, root)
+                there = {layer.digest for layer in filled.layers}
+                took.append((seconds, images.pushed(shop.archive, there, shop.request.platform)))
             except BuildFailed as error:
                 say(f"not timed: {error}")
-                took.append(None)
-        timed.append(side._replace(source=took[0], dependency=took[1]))
+                took.append((None, None))
+        (source, source_pushed), (dependency, dependency_pushed) = took
+        timed.append(
+            side._replace(
+                source=source,
+                dependency=dependency,
+                source_pushed=source_pushed,
+                dependency_pushed=dependency_pushed,
+            )
+        )
     return timed
 
 

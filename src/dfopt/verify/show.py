@@ -64,6 +64,13 @@ def _table(before: Side, after: Side, changed: tuple[str, str]) -> list[str]:
     for label, one, two in times:
         if one is not None and two is not None:
             rows.append((label, f"{one:.1f} s", f"{two:.1f} s", f"{two - one:+.1f} s"))
+    pushes = (
+        (f"pushed after a change of `{changed[0]}`", before.source_pushed, after.source_pushed),
+        (f"pushed after a change of `{changed[1]}`", before.dependency_pushed, after.dependency_pushed),
+    )
+    for label, old, new in pushes:
+        if old is not None and new is not None:
+            rows.append((label, _bytes(old), _bytes(new), _bytes(new - old, True)))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return [
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]).rstrip()
