@@ -248,7 +248,7 @@ def private() -> None:
     if os.geteuid():
         raise Failed("a private engine wants root -> start one as root, or name an engine with DOCKER_HOST")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    install({"runc": "runc"})
+    install({"runc": "runc", "buildah": "buildah"})  # images of buildah are read by the tests too
     fetch()
     start()
 
