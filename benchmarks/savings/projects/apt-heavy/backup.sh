@@ -1,0 +1,2 @@
+#!/bin/sh
+curl --version && git --version && sqlite3 --version && jq --version

@@ -1,0 +1,2 @@
+#!/bin/sh
+ls /usr/local/tool

@@ -1,0 +1,3 @@
+from tally._count import count
+
+print(count("one two three"))

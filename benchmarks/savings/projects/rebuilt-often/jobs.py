@@ -1,0 +1,3 @@
+import time
+
+print("swept at", time.strftime("%H:%M"))

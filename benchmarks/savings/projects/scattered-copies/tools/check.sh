@@ -1,0 +1,2 @@
+#!/bin/sh
+test -s /opt/report/share/places.txt

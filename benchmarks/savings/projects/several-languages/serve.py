@@ -1,0 +1,3 @@
+import pathlib
+
+print(pathlib.Path("static/main.js").read_text())
