@@ -114,11 +114,19 @@ def modules_of(distribution: str) -> tuple[str, ...]:
 
 class Installed(NamedTuple):
     """The distributions that a build installs with all they bring along, by their normal names; `doubt` says why there may be more,
-    "" where there are not. `declared` are those that lists and commands name."""
+    "" where there are not. `declared` are those that lists and commands name; `unnamed` says what is installed that they do not name."""
 
     names: frozenset[str]
     declared: tuple[str, ...]
     doubt: str
+    unnamed: str
+
+    def may_bring(self, module: str) -> bool:
+        """Whether something that is installed may bring a module, as far as names tell; True also where not all names are known."""
+        top = module.partition(".")[0].lower()
+        return bool(self.unnamed or of_module(module)) or any(
+            top in name.split("-") or normal(top) in name for name in self.names
+        )
 
 
 # Commands that install nothing, whatever they are given.
@@ -132,6 +140,7 @@ def installed(build: Build, given: Given, stage: Stage) -> Installed:
     declared: dict[str, None] = {}
     along: set[str] = set()
     doubts: list[str] = []
+    unnamed: list[str] = []
     bottom = build.chain(stage)[-1]
     repository, _ = bases.repository_of(bottom.image or "")
     if bottom.image is None or repository not in ("python", "debian", "ubuntu"):
@@ -140,7 +149,7 @@ def installed(build: Build, given: Given, stage: Stage) -> Installed:
         for index in build.stages[number].indexes:
             instruction = build.instructions[index]
             if instruction.name == "RUN":
-                doubts += _run(build, given, index, declared, along)
+                unnamed += _run(build, given, index, declared, along)
             elif instruction.name in ("COPY", "ADD"):
                 copy = build.copy(index)
                 if copy is None or (copy.origin is not None and copy.origin.stage is None):
@@ -162,12 +171,14 @@ def installed(build: Build, given: Given, stage: Stage) -> Installed:
         brought = _BRINGS.get(name)
         if brought is None:
             if name in declared and name not in along:
-                doubts.append(f"what `{name}` brings along is not known")
+                doubts.append(f"what `{name.removesuffix('[]')}` brings along is not known")
             continue
         fresh = [one for one in brought.split() if one not in names]
         names.update(fresh)
         pending += fresh
-    return Installed(frozenset(names), tuple(declared), doubts[0] if doubts else "")
+    doubts = unnamed + doubts
+    names |= {name.removesuffix("[]") for name in declared}
+    return Installed(frozenset(names), tuple(declared), doubts[0] if doubts else "", unnamed[0] if unnamed else "")
 
 
 def _run(build: Build, given: Given, index: int, declared: dict[str, None], along: set[str]) -> Iterator[str]:
@@ -196,8 +207,8 @@ def _run(build: Build, given: Given, index: int, declared: dict[str, None], alon
                 elif normal(name) in _BRINGS or "[" not in text:
                     declared[normal(name)] = None
                 else:
-                    declared[normal(name)] = None
-                    yield f"what `{text}` brings along is not known"
+                    # With extras it brings more than the table says.
+                    declared[f"{normal(name)}[]"] = None
         elif use.manager.name in ("uv", "poetry") and use.action == "install":
             locked = _locked(build, given, index, use)
             if locked is None:

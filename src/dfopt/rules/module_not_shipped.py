@@ -12,8 +12,11 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     stage = build.final
     graph = imports.graph(build, given, stage) if stage is not None else ""
     place = context.of(build, given)
-    if isinstance(graph, str) or place is None or stage is None:
+    if isinstance(graph, str) or place is None or stage is None or not graph.strays:
         return
+    from dfopt import distributions
+
+    installed = distributions.installed(build, given, stage)
     starts = [
         index
         for one in reversed(build.chain(stage))
@@ -21,6 +24,8 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
         if build.instructions[index].name in ("CMD", "ENTRYPOINT")
     ]
     for stray in graph.strays:
+        if installed.may_bring(stray.wanted.name):
+            continue
         where = f"line {stray.wanted.line} of `{stray.wanted.path}`" if stray.wanted.line else f"`{stray.wanted.path}`"
         why = "no COPY brings it -> copy it too"
         if stray.hidden:
