@@ -123,7 +123,15 @@ def test_variables_workdirs_and_folders() -> None:
     assert known["composer"].variables["COMPOSER_HOME"] is None
     assert known["caddy"].variables["XDG_CONFIG_HOME"] == "/config"
     assert known["debian"].workdir == "/" and known["debian"].variables == {}
-    assert [known[name].workdir for name in ("perl", "dart", "php")] == [None, None, None]
+    assert [known[name].workdir for name in ("perl", "dart")] == [None, None]
+    workdirs = {
+        "php": "/",
+        "php:8.2-fpm": "/var/www/html",
+        "php:8-apache-bookworm": "/var/www/html",
+        "php:8.2-cli": "/",
+        "php:8-zts": None,
+    }
+    assert {name: fact.workdir for name in workdirs if (fact := bases.facts(name)) is not None} == workdirs
 
 
 @pytest.mark.parametrize(("image", "path", "held"), [

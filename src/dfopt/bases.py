@@ -147,7 +147,10 @@ _ONLY_FOLDERS = {"gcr.io/distroless/": frozenset(("busybox",))}
 
 # Users that an image brings, each with a group of its name: Debian's by its package base-passwd, the others by their own Dockerfiles.
 _DEBIAN_USERS = frozenset("root daemon bin sys games man lp mail news uucp proxy www-data backup list irc".split())
-_USERS = {name: frozenset((name,)) for name in ("node", "nginx", "postgres", "redis")}
+_USERS = {
+    **{name: frozenset((name,)) for name in ("node", "nginx", "postgres", "redis")},
+    "php": frozenset(("www-data",)),  # Alpine's too: the images make it
+}
 
 
 def has_user(known: "Base | None", user: str) -> bool:
@@ -229,12 +232,19 @@ def facts(image: str, unknown_tag: bool = False) -> Base | None:
         _DIALECTS.get(distribution or "", "sh"),
         "root",
         "/root",
-        _WORKDIRS.get(repository, "/"),
+        _workdir(repository, tag, unknown_tag),
         _VARIABLES.get(repository, {}),
         frozenset(_FOLDERS.get(repository, ())),
         distribution == "debian" and _is_ubuntu(repository, tag),
         distribution == "debian" and (repository == "debian" or "slim" in tag),
     )
+
+
+def _workdir(repository: str, tag: str, unknown_tag: bool) -> str | None:
+    """The working directory of an image; None where it is not known. Source for PHP's: docker-library/php's template."""
+    if repository == "php" and not unknown_tag:
+        return "/var/www/html" if "apache" in tag or "fpm" in tag else "/" if "zts" not in tag else None
+    return _WORKDIRS.get(repository, "/")
 
 
 def _is_ubuntu(repository: str, tag: str) -> bool:

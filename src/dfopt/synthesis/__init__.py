@@ -36,6 +36,7 @@ What the language says (the fields of `Proposal` say the details):
   An id is words joined by `-`; its answer is a list of texts. Give `choices` where there are such.
 - `starts` names programs that the runtime image brings (`java`, `node`, `python`): a command may start with them.
 - `finish` are commands that end the builder (`npm prune --omit=dev`), and `setup` such as the runtime repeats (`npm install -g serve`), as words.
+- `left` are paths that the stage puts somewhere for the build alone (Composer itself).
 - `notes` are caveats that the person must read before agreeing.
 
 The rule that applies plans reports a stage only where its own tables say that a tool chain is shipped (`rules/toolchain_shipped.py`: `_MANAGERS`,
@@ -73,9 +74,12 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     "dotnet": ("dotnet publish", "dotnet build"),
     "go": ("go build", "go install", "golang"),
     "java": ("mvn", "gradle"),
+    "elixir": ("mix ",),
     "node": ("npm", "yarn", "pnpm", "bun", "tsc", "vite", "webpack"),
+    "php": ("composer", "docker-php-ext"),
     # Without compilers or headers nothing is left behind.
     "python": ("build-essential", "build-base", "alpine-sdk", "gcc", "g++", "clang", "-dev"),
+    "ruby": ("bundle",),
     "rust": ("cargo",),
 }
 
@@ -145,6 +149,7 @@ class Proposal(NamedTuple):
     notes: tuple[str, ...] = ()
     finish: tuple[tuple[str, ...], ...] = ()
     setup: tuple[tuple[str, ...], ...] = ()
+    left: frozenset[str] = frozenset()
 
 
 class NewRun(NamedTuple):

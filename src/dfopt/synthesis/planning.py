@@ -121,7 +121,7 @@ class _Found:
 def completed(site: Site, proposal: Proposal) -> Plan | str:
     """The plan that a proposal comes to, or why there is none."""
     build, stage = site.build, site.stage
-    refusal = _refusal(site)
+    refusal = _refusal(site, proposal)
     if refusal:
         return refusal
     found = _Found()
@@ -129,6 +129,8 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
         found.ask(*question)
     found.notes += proposal.notes
     found.setup += proposal.setup
+    # Whatever brings it, and wherever that stands.
+    found.hidden.update(dict.fromkeys(proposal.left, len(build.instructions)))
     starts = _starts(site)
     end = build.after(stage)
     if not proposal.shell and any(one.shell for one in starts):
@@ -209,7 +211,7 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
     )  # fmt: skip
 
 
-def _refusal(site: Site) -> str:
+def _refusal(site: Site, proposal: Proposal) -> str:
     build, stage = site.build, site.stage
     if build.windows:
         return "dfopt does not know Windows images"
@@ -222,7 +224,7 @@ def _refusal(site: Site) -> str:
     names = [build.instructions[index].name for index in stage.indexes]
     if "ONBUILD" in names:
         return "what ONBUILD runs belongs to both images"
-    if "CMD" not in names and "ENTRYPOINT" not in names:
+    if "CMD" not in names and "ENTRYPOINT" not in names and proposal.image != site.image:
         return "the file does not say what the image starts"
     if build.after(stage).workdir is None or build.after(stage).base is None:
         return "the working directory or the environment depends on a variable that is not known"
@@ -808,6 +810,8 @@ def _packages(site: Site, proposal: Proposal, found: _Found, placed: Placed, use
     )
     for word in use.operands:
         value = site.value(placed, word)
+        if value is None and word.text in proposal.tools:
+            continue
         if value is None:
             answer = site.answer("packages")
             if answer is None:
