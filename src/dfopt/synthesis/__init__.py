@@ -72,9 +72,9 @@ from dfopt.startup import NamedTuple, pattern
 LANGUAGES: dict[str, tuple[str, ...]] = {
     "c": ("make", "gcc", "g++", "clang", "cc ", "ninja", "meson"),
     "dotnet": ("dotnet publish", "dotnet build"),
+    "elixir": ("mix ",),
     "go": ("go build", "go install", "golang"),
     "java": ("mvn", "gradle"),
-    "elixir": ("mix ",),
     "node": ("npm", "yarn", "pnpm", "bun", "tsc", "vite", "webpack"),
     "php": ("composer", "docker-php-ext"),
     # Without compilers or headers nothing is left behind.

@@ -52,6 +52,12 @@ _SYSTEM = {
     "prisma": {"debian": "openssl", "alpine": "openssl"},
     "@prisma/client": {"debian": "openssl", "alpine": "openssl"},
     "pg-native": {"debian": "libpq5", "alpine": "libpq"},
+    "libpq": {"debian": "libpq5", "alpine": "libpq"},
+    "odbc": {"debian": "unixodbc", "alpine": "unixodbc"},
+    "kerberos": {"debian": "libgssapi-krb5-2", "alpine": "krb5-libs"},
+    "gm": {"debian": "imagemagick", "alpine": "imagemagick"},
+    "imagemagick": {"debian": "imagemagick", "alpine": "imagemagick"},
+    "node-rdkafka": {"debian": "libsasl2-2", "alpine": "libsasl"},
     "simple-git": {"debian": "git", "alpine": "git"},
 }
 
@@ -60,6 +66,12 @@ _SOURCE = pattern(
     r"|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|\.(?:eslint|prettier|stylelint|babel|swc|browserslist|npm|yarn|nvm|nyc|mocha|huskyrc|lintstaged)"
     r".*|(?:eslint|prettier|jest|vitest|cypress|playwright|tailwind|postcss|babel|vite|webpack|rollup|tsup|svelte|astro|vue|metro|commitlint|lint-staged|craco)\.config\.\w+"
     r"|webpack\..*\.js|angular\.json|nest-cli\.json|karma\.conf\.js|turbo\.json|nodemon\.json|\.husky|__tests__|__mocks__|cypress|e2e|coverage|\.storybook|\.turbo|\.next|node_modules"
+)
+
+# What no program reads when it runs, whatever is run.
+_NEVER = pattern(
+    r"(?i).*\.(?:test|spec|stories)\.[cm]?[jt]sx?|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|\.(?:eslint|prettier|stylelint)rc.*"
+    r"|(?:eslint|prettier|jest|vitest|cypress|playwright|commitlint)\.config\.\w+|\.husky|__tests__|__mocks__|cypress|e2e|coverage|\.storybook|\.turbo|node_modules"
 )
 
 # A folder of sources of which the build makes something else; data in it may be read.
@@ -117,6 +129,10 @@ def propose(site: Site) -> Proposal | str | None:
     )
     modules = posixpath.join(folder, "node_modules")
     notes: list[str] = []
+    if image != site.image:
+        notes.append(
+            "programs that only the full image has (`git`, `curl`, `python3`, ImageMagick) are gone, unless the plan names them"
+        )
     finish: tuple[tuple[str, ...], ...] = ()
     if server is None or (server not in setup_names(setup) and server != "nginx"):
         if not any(_installs(placed) for placed in site.commands):
@@ -136,11 +152,17 @@ def propose(site: Site) -> Proposal | str | None:
         )
 
     tools_run = _runs_of(started)
+    runs_output = _runs_output(site, started, outputs, modules)
 
     def is_source(path: str) -> bool | None:
         parts = path.strip("/").split("/")
         if server is not None:
             return None if re.search(r"\.(?:conf|template|sh)$|^serve\.json$", parts[-1]) else True
+        if ("tsconfig-paths" in started or "ts-" in started) and parts[-1].startswith("tsconfig"):
+            return None
+        if not runs_output:
+            # Its own files are run: only what nothing reads when it runs is left.
+            return True if any(_NEVER.fullmatch(part) for part in parts) else None
         if parts[-1].partition(".")[0] in tools_run and ".config." in parts[-1]:
             return None
         if any(_SOURCE.fullmatch(part) for part in parts) or (parts[0] in _SOURCE_FOLDERS and _is_code(parts[-1])):
@@ -160,7 +182,7 @@ def propose(site: Site) -> Proposal | str | None:
         for placed in site.commands
     ):
         tools -= {"libc6-compat"}
-    explained = frozenset(placed.key for placed in site.commands if _explained(placed))
+    explained = frozenset(placed.key for placed in site.commands if _explained(site, folder, placed))
     return Proposal(
         "Node", last, tuple(outputs), image, "the same release of Node" + (" without what builds" if image != site.image else ""), family,
         explained, is_source, packages=packages, tools=tools, build_only=_BUILD_ONLY, questions=tuple(questions),
@@ -193,6 +215,26 @@ def setup_names(setup: tuple[tuple[str, ...], ...]) -> frozenset[str]:
     return frozenset(
         names | ({"pm2-runtime"} if "pm2" in names else set()) | ({"sirv"} if "sirv-cli" in names else set())
     )
+
+
+# Programs that run what a build made, by their own names for it.
+_RUN_OUTPUT = pattern(
+    r"\b(?:next start|nuxt start|nuxi (?:start|preview)|remix-serve|react-router-serve|astro preview|vite preview|serve|http-server)\b"
+)
+
+
+def _runs_output(site: Site, started: str, outputs: list[Artefact], modules: str) -> bool:
+    """Whether the image runs what the build made, and not its own sources: `node dist/main`, `next start`."""
+    if _RUN_OUTPUT.search(started):
+        return True
+    workdir = site.build.after(site.stage).workdir
+    folders = [one.path for one in outputs if one.path != modules]
+    words = [
+        path for word in re.split(r"[\s\"',;]+", started) if word and (path := site.joined(workdir, word)) is not None
+    ]
+    named = [path for path in words if any(path.startswith(folder + "/") for folder in folders)]
+    sources = [path for path in words if re.search(r"\.[cm]?[jt]sx?$", path) and path not in named]
+    return bool(named) and not sources
 
 
 def _is_code(name: str) -> bool:
@@ -280,7 +322,7 @@ def _needs(started: str, packages: tuple[str, ...]) -> bool:
     return any(re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", started) for name in programs)
 
 
-def _explained(placed: Placed) -> bool:
+def _explained(site: Site, folder: str | None, placed: Placed) -> bool:
     """Whether a command only fetches modules or builds."""
     use = placed.command.use
     if use is not None and use.manager.name in _MANAGERS:
@@ -299,6 +341,8 @@ def _explained(placed: Placed) -> bool:
         return True
     words = _words(placed)
     name = _tool(list(words))
+    if name == "prisma" and not ("generate" in words and folder is not None and not _generates_elsewhere(site, folder)):
+        return False
     if words and words[0] == "corepack":
         return True
     return name in _BUILDERS or name in (
@@ -385,40 +429,36 @@ def _outputs(site: Site, placed: Placed, scripts: "dict[str, Any]") -> list[Arte
 
 
 def _script(scripts: "dict[str, Any]", name: str, depth: int = 0) -> str:
-    """A script of package.json, with those that it runs in their place."""
-    text = scripts.get(name)
-    if not isinstance(text, str) or depth > 5:
+    """A script of package.json with what runs before and behind it, and those that it runs in their place."""
+    if not isinstance(scripts.get(name), str) or depth > 5:
         return ""
+    text = " && ".join(one for key in (f"pre{name}", name, f"post{name}") if isinstance(one := scripts.get(key), str))
     return re.sub(
         r"\b(?:npm|yarn|pnpm|bun) run ([\w:.-]+)", lambda hit: _script(scripts, hit[1], depth + 1) or hit[0], text
     )
 
 
+# Commands of scripts that leave nothing, and those that copy or make what the last of their words names.
+_IDLE = frozenset(("rimraf", "rm", "eslint", "echo", "tsc-alias", "jest", "vitest", "node-prune", "prettier", "true"))
+_COPYING = frozenset(("cp", "copyfiles", "cpx", "cpy", "shx", "mkdir", "mkdirp", "ncp"))
+
+
 def _of_script(site: Site, folder: str | None, text: str) -> list[str] | None:
     """The folders that a script fills; None where one of its commands may fill others."""
-    if folder is None:
+    if folder is None or "BUILD_PATH" in text or "BUILD_PATH" in site.build.syntax.source.text:
         return None
     found: list[str] = []
+    copied: list[str] = []
     for part in re.split(r"\s*(?:&&|;)\s*", text):
         words = part.split()
         name = _tool(list(words))
-        if name in (
-            "rimraf",
-            "rm",
-            "eslint",
-            "shx",
-            "echo",
-            "mkdir",
-            "tsc-alias",
-            "prisma",
-            "cp",
-            "copyfiles",
-            "cpx",
-            "jest",
-            "node-prune",
-        ):
+        if name in _IDLE or (name == "prisma" and not _generates_elsewhere(site, folder)):
             continue
-        if name not in _BUILDERS:
+        if name in _COPYING:
+            if not {"rm", "rimraf"} & set(words[:2]):
+                copied.append(site.joined(folder, words[-1].strip("\"'")) or "")
+            continue
+        if name not in _BUILDERS or set(part) & set("|`$<>"):
             return None
         if name in ("vue-tsc", "tsc") and "--noEmit" in words:
             continue
@@ -426,36 +466,36 @@ def _of_script(site: Site, folder: str | None, text: str) -> list[str] | None:
         if not target and site.context is None:
             return None  # what its configuration says is not known
         target = target or _configured(site, folder, name, words) or _BUILDERS[name]
-        if not target:
-            return None
         if name == "tsc" and target == "*":
             continue
-        path = site.joined(
-            folder, target.split("/")[0] if name in ("esbuild", "ncc") and target.endswith("js") else target
-        )
+        path = site.joined(folder, target) if target and not set(target) & set("?*$") else None
         if path is None or path == folder:
             return None
         found.append(path)
+    if not all(any((path + "/").startswith(other + "/") for other in found) for path in copied):
+        return None
     # A folder brings what lies in it.
     return [path for path in dict.fromkeys(found) if not any(path.startswith(other + "/") for other in found)] or None
 
 
+def _generates_elsewhere(site: Site, folder: str) -> bool:
+    """Whether Prisma's schema may put its client beside the modules."""
+    path = site.in_context(posixpath.join(folder, "prisma/schema.prisma"))
+    text = site.context.text(path) if path is not None and site.context is not None else None
+    return text is None or re.search(r"(?m)^\s*output\s*=", text) is not None
+
+
+# Options that name the folder of the output; one letter means another thing to TypeScript's compiler.
+_LONG = ("--outDir", "--out-dir", "--outdir", "--outfile", "--output-path", "--dist-dir", "--dest")
+_SHORT = ("-d", "-o")
+
+
 def _option(words: list[str]) -> str:
     """The folder that an option names."""
+    names = _LONG if {"tsc", "vue-tsc"} & set(words) else (*_LONG, *_SHORT)
     for at, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if name in (
-            "--outDir",
-            "--out-dir",
-            "--outdir",
-            "--outfile",
-            "--output-path",
-            "-d",
-            "-o",
-            "--dist-dir",
-            "--dest",
-            "--dir",
-        ):
+        if name in names:
             value = value if equals else (words[at + 1] if at + 1 < len(words) else "")
             return posixpath.dirname(value) if name == "--outfile" else value
     return ""
@@ -478,6 +518,8 @@ def _configured(site: Site, folder: str, name: str, words: list[str]) -> str:
         )
         seen = 0
         config = text(chosen)
+        if '"references"' in config:
+            return "?"
         while config and seen < 4:
             bare = re.sub(r"(?m)^\s*//[^\n]*$|/\*.*?\*/", "", config, flags=re.DOTALL)
             if re.search(r'"noEmit"\s*:\s*true', bare):
@@ -493,25 +535,35 @@ def _configured(site: Site, folder: str, name: str, words: list[str]) -> str:
         hit = re.search(r'"outputPath"\s*:\s*(?:"([^"]+)"|\{\s*"base"\s*:\s*"([^"]+)")', text("angular.json"))
         return (hit[1] or hit[2]) if hit is not None else ""
     endings = ("ts", "js", "mjs", "mts", "cjs")
+
+    def told(config: str, expression: str, word: str) -> str:
+        hit = re.search(expression, config)
+        return hit[1] if hit is not None else "?" if re.search(word, config) else ""
+
     if name == "vite":
         config = text(*(f"vite.config.{one}" for one in endings))
-        hit = re.search(r"outDir\s*:\s*['\"]([^'\"]+)['\"]", config)
-        return hit[1] if hit is not None else ("" if "outDir" not in config else "?")
+        return "?" if re.search(r"\broot\s*:", config) else told(config, r"outDir\s*:\s*['\"]([^'\"]+)['\"]", "outDir")
     if name == "next":
         config = text(*(f"next.config.{one}" for one in endings))
-        hit = re.search(r"distDir\s*:\s*['\"]([^'\"]+)['\"]", config)
-        exported = re.search(r"output\s*:\s*['\"]export['\"]", config)
-        return hit[1] if hit is not None else "out" if exported else ""
+        if re.search(r"output\s*:\s*['\"]export['\"]", config):
+            return "out" if "distDir" not in config else "?"
+        return told(config, r"distDir\s*:\s*['\"]([^'\"]+)['\"]", "distDir")
     if name in ("webpack", "webpack-cli"):
-        config = text(*(f"webpack.config.{one}" for one in endings), "webpack.prod.js")
-        hit = re.search(r"path\s*:\s*path\.(?:resolve|join)\(\s*__dirname\s*,\s*['\"]\.?/?([^'\"]+)['\"]\s*\)", config)
-        return hit[1] if hit is not None else ""
+        chosen = next((words[at + 1] for at, word in enumerate(words[:-1]) if word in ("--config", "-c")), "")
+        config = text(chosen) if chosen else text(*(f"webpack.config.{one}" for one in endings))
+        path = r"path\s*:\s*path\.(?:resolve|join)\(\s*__dirname\s*,\s*['\"]\.?/?([^'\"]+)['\"]\s*\)"
+        return "?" if chosen and not config else told(config, path, r"\bpath\s*:|require\(['\"]\.|merge")
     if name == "vue-cli-service":
-        hit = re.search(r"outputDir\s*:\s*['\"]([^'\"]+)['\"]", text("vue.config.js"))
-        return hit[1] if hit is not None else ""
-    if name == "tsup":
-        hit = re.search(r"outDir\s*:\s*['\"]([^'\"]+)['\"]", text(*(f"tsup.config.{one}" for one in endings)))
-        return hit[1] if hit is not None else ""
+        return told(text("vue.config.js", "vue.config.cjs"), r"outputDir\s*:\s*['\"]([^'\"]+)['\"]", "outputDir")
+    if name in ("tsup", "tsdown", "astro", "rsbuild", "nuxt", "nuxi", "remix", "react-router", "unbuild"):
+        config = text(
+            *(f"{one}.config.{ending}" for one in {name, "nuxt" if name == "nuxi" else name} for ending in endings)
+        )
+        return told(
+            config,
+            r"out(?:Dir|put)\s*:\s*['\"]([^'\"]+)['\"]",
+            r"outDir|output|buildDirectory|distPath|outBase|adapter|preset",
+        )
     return ""
 
 
@@ -554,6 +606,8 @@ def _pruning(
     ):
         return ()
     if any(placed.command.use is not None and placed.command.use.verb == "prune" for placed in site.commands):
+        return ()
+    if any(site.build.state(placed.instruction).lookup("NODE_ENV")[1] == "production" for placed in installs):
         return ()
     why = ""
     development = _names(manifest, "devDependencies")

@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import bases, layers, shell
+from dfopt import bases, layers, projects, shell
 from dfopt.packages import Use
 from dfopt.startup import NamedTuple, pattern
 from dfopt.synthesis import (
@@ -224,7 +224,11 @@ def _refusal(site: Site, proposal: Proposal) -> str:
     names = [build.instructions[index].name for index in stage.indexes]
     if "ONBUILD" in names:
         return "what ONBUILD runs belongs to both images"
-    if "CMD" not in names and "ENTRYPOINT" not in names and proposal.image != site.image:
+    if (
+        "CMD" not in names
+        and "ENTRYPOINT" not in names
+        and (proposal.image != site.image or projects.start(build, stage) is None)
+    ):
         return "the file does not say what the image starts"
     if build.after(stage).workdir is None or build.after(stage).base is None:
         return "the working directory or the environment depends on a variable that is not known"
