@@ -359,13 +359,13 @@ def _of_git(
 
 # Programs that copy from object stores: the words that say so, and how an address there begins.
 _STORES = {
-    "aws": (("s3",), ("cp", "sync"), re.compile(r"s3://")),
-    "gsutil": ((), ("cp", "rsync"), re.compile(r"gs://")),
-    "gcloud": (("storage",), ("cp", "rsync"), re.compile(r"gs://")),
-    "s5cmd": ((), ("cp", "sync"), re.compile(r"s3://")),
-    "azcopy": ((), ("copy", "cp", "sync"), re.compile(r"https://")),
-    "rclone": ((), ("copy", "copyto", "sync"), re.compile(r"[\w-]+:(?!//)")),
-    "mc": ((), ("cp", "mirror"), re.compile(r"\w+/")),
+    "aws": (("s3",), ("cp", "sync"), pattern(r"s3://")),
+    "gsutil": ((), ("cp", "rsync"), pattern(r"gs://")),
+    "gcloud": (("storage",), ("cp", "rsync"), pattern(r"gs://")),
+    "s5cmd": ((), ("cp", "sync"), pattern(r"s3://")),
+    "azcopy": ((), ("copy", "cp", "sync"), pattern(r"https://")),
+    "rclone": ((), ("copy", "copyto", "sync"), pattern(r"[\w-]+:(?!//)")),
+    "mc": ((), ("cp", "mirror"), pattern(r"\w+/")),
 }
 
 

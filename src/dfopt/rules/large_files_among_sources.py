@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dfopt import components, context, unwanted
+from dfopt import context
 from dfopt.build import Build
 from dfopt.rule import Finding, Given, Saving
 
@@ -11,6 +11,8 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     place = context.of(build, given)
     if place is None:
         return
+    from dfopt import components, unwanted  # only where there is a context to look at
+
     for index, instruction in enumerate(build.instructions):
         stage = build.stage(index)
         copy = build.copy(index) if instruction.name in ("COPY", "ADD") and stage is not None else None
