@@ -148,6 +148,20 @@ _FILES = frozenset(
 )
 
 
+def takes_folder(build: Build, index: int) -> bool:
+    """Whether an instruction is a COPY or ADD of one source of the build context that may be a folder (`.`, `src/`, `app`)."""
+    copy = build.copy(index)
+    if copy is None or copy.origin is not None or copy.sources is None or copy.destination is None:
+        return False
+    if len(copy.sources) != 1 or build.instructions[index].heredocs:
+        return False
+    source = copy.sources[0]
+    if "://" in source or source.startswith("git@") or set(source) & set("*?["):
+        return False
+    name = posixpath.basename(source.rstrip("/"))
+    return name in ("", ".", "..") or source.endswith("/") or "." not in name
+
+
 def is_file_name(name: str) -> bool:
     """Whether a name ends like a file's (`app.jar`, not `conf.d`), or is a file's by convention."""
     return _FILE.search(name) is not None or posixpath.basename(name) in _FILES

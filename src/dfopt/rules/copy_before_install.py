@@ -33,28 +33,13 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
         installed: set[str] = set()
         for index in stage.indexes:
             name = build.instructions[index].name
-            if name in ("COPY", "ADD") and _is_wide(build, index):
+            if layers.takes_folder(build, index):
                 copies.append(index)
             elif name == "RUN":
                 found = _finding(build, given, stage, copies, index, installed) if copies else None
                 if found is not None:
                     yield found
                 installed |= {use.manager.family for use in _of_project(build.run(index))}
-
-
-def _is_wide(build: Build, index: int) -> bool:
-    """Whether a COPY takes a folder of the build context."""
-    copy = build.copy(index)
-    if copy is None or copy.origin is not None or copy.sources is None or copy.destination is None:
-        return False
-    return len(copy.sources) == 1 and _may_be_folder(copy.sources[0]) and not build.instructions[index].heredocs
-
-
-def _may_be_folder(source: str) -> bool:
-    if "://" in source or source.startswith("git@") or set(source) & set("*?["):
-        return False
-    name = posixpath.basename(source.rstrip("/"))
-    return name in ("", ".", "..") or source.endswith("/") or "." not in name
 
 
 def _of_project(run: Run | None) -> list[Use]:
