@@ -19,17 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import pages
 
 from dfopt import catalogue, engine, images
 from dfopt.build import Build
-from dfopt.rule import (
-    Given,
-    Place,
-)
+from dfopt.rule import Given, Place
 from dfopt.source import Source
 from dfopt.syntax import parse
 from dfopt.verify import compare, declared, unique_mounts
@@ -90,9 +87,16 @@ class Case(NamedTuple):
     context: pathlib.Path | None = None
 
 
+class Ran(NamedTuple):
+    """What a container printed, and its exit code, -1 where it did not end by itself."""
+
+    output: bytes
+    code: int
+
+
 class Verdict(NamedTuple):
     """`state` is `proved`, `left alone` (a hazard that nothing fixes), `text only` (not built: `detail` says why), or how the fix
-    broke its word: `uncovered`, `broken`, `nothing fixed`. `applied` are the codes of the rules whose fixes were built."""
+    broke its word: `uncovered`, `broken`, `nothing fixed`, `runs otherwise`. `applied` are the codes of the rules whose fixes were built."""
 
     case: Case
     state: str
@@ -223,6 +227,18 @@ class Docker:
             subprocess.run([self.client, "save", "-o", archive.name, name], check=True, capture_output=True)
             return compare.view(images.read(archive.name, name, known=self.known))
 
+    def run(self, image: str, words: Iterable[str] = ()) -> Ran:
+        """Run an image, without a network and not for long: by its own command, or by `words`."""
+        name = f"dfopt-proof-{os.getpid()}-{next(self._count)}"
+        command = [self.client, "run", "--rm", "--name", name, "--network", "none", image, *words]
+        try:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
+        except subprocess.TimeoutExpired:
+            # A server; what it logs holds times.
+            subprocess.run([self.client, "rm", "-f", name], capture_output=True)
+            return Ran(b"still runs", -1)
+        return Ran(done.stdout, done.returncode)
+
     def close(self) -> None:
         if self._names:
             subprocess.run([self.client, "image", "rm", "-f", *self._names], capture_output=True)
@@ -290,6 +306,8 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
     uncovered: list[str] = []
     idle: list[str] = []
     saved = 0
+    # Files that come from several stages, as written or as fixed: what was built is run as well.
+    several = len(build.stages) > 1 or len(Build(parse(fixed.source)).stages) > 1
     for stage in build.stages:
         # The last stage and those that no other one uses; BuildKit takes no stage without a name for a target.
         if stage is not build.final and (not stage.name or any(stage.index in other.needs for other in build.stages)):
@@ -314,6 +332,11 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
             uncovered += [f"{run}: {one}" if len(runs) > 1 else str(one) for one in result.uncovered]
             idle += result.idle
         saved += old.size - new.size
+        if not uncovered and several and {"Cmd", "Entrypoint"} & set(new.configuration):
+            one, two = docker.run(before), docker.run(after)
+            if one != two:
+                told = f"before {one.code} {one.output[-300:]!r}, after {two.code} {two.output[-300:]!r}"
+                return Verdict(case, "runs otherwise", (told,))
     state = "uncovered" if uncovered else "proved"
     codes = tuple(dict.fromkeys(one.code for one in fixed.applied))
     return Verdict(case, state, tuple(uncovered), tuple(dict.fromkeys(idle)), saved, time.monotonic() - started, codes)

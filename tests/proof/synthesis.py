@@ -9,31 +9,12 @@ Exit code: 0 all that could be built are proved, 1 not.
 """
 
 import shlex
-import subprocess
 import sys
-from typing import NamedTuple
 
 import test_synthesis
 
 from dfopt import catalogue, engine
 from proof.prove import Case, Docker, find_docker, prove, show
-
-
-class Ran(NamedTuple):
-    """What a command printed, and its exit code."""
-
-    output: bytes
-    code: int
-
-
-def run(docker: Docker, image: str, words: list[str]) -> Ran:
-    """Run an image without a network, for at most a minute."""
-    command = [docker.client, "run", "--rm", "--network", "none", image, *words]
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
-    except subprocess.TimeoutExpired as late:
-        return Ran(late.output or b"", -1)
-    return Ran(done.stdout, done.returncode)
 
 
 def proved(name: str, docker: Docker | None, reason: str) -> tuple[str, list[str]]:
@@ -52,7 +33,7 @@ def proved(name: str, docker: Docker | None, reason: str) -> tuple[str, list[str
     after, _ = docker.build(fixed.source.text, case, None)
     path = folder / "run.txt"
     for line in path.read_text().split("\n")[:-1] if path.exists() else [""]:
-        one, two = run(docker, before, shlex.split(line)), run(docker, after, shlex.split(line))
+        one, two = docker.run(before, shlex.split(line)), docker.run(after, shlex.split(line))
         if one != two or one.code != 0:
             lines.append(
                 f"    `{line}`: before {one.code} {one.output[-300:]!r}, after {two.code} {two.output[-300:]!r}"

@@ -89,6 +89,7 @@ def prove(request: Request, engine: Engine, say: Callable[[str], None]) -> Proof
     token = f"dfopt-{os.getpid()}-{int(time.time())}"
     with _workshop(request, token) as shop:
         known: dict[str, images.Layer] = {}
+        sent: dict[str, set[str]] = {"before": set(), "after": set()}  # the layers that a registry has of each
 
         def made(text: str, title: str, fresh: bool, root: str) -> tuple[images.Image, float]:
             say(f"== {title}")
@@ -107,6 +108,7 @@ def prove(request: Request, engine: Engine, say: Callable[[str], None]) -> Proof
 
         def build(text: str, title: str, fresh: bool) -> tuple[compare.Image, float]:
             image, seconds = made(text, title, fresh, request.root)
+            sent[text].update(layer.digest for layer in image.layers)
             return compare.view(image), seconds
 
         try:
@@ -151,7 +153,7 @@ def prove(request: Request, engine: Engine, say: Callable[[str], None]) -> Proof
         changed = ("", "")
         if request.rebuilds:
             changed = changed_files(request)
-            sides = _timed(sides, shop, changed, made, say)
+            sides = _timed(sides, shop, changed, made, sent, say)
         code = DIFFERENT if uncovered else PROVED
         return Proof(code, sides[0], sides[1], shares, uncovered, noise, idle, changed)
 
@@ -301,6 +303,7 @@ def _timed(
     shop: _Shop,
     changed: tuple[str, str],
     build: Callable[[str, str, bool, str], tuple[images.Image, float]],
+    sent: dict[str, set[str]],
     say: Callable[[str], None],
 ) -> list[Side]:
     """The seconds of a rebuild behind a change of each file, in a copy of the context, and the bytes that a push of it sends; the
@@ -315,11 +318,13 @@ def _timed(
                 took.append((None, None))
                 continue
             try:
+                # An engine may serve a step from any of the builds so far.
                 filled, _ = build(name, f"{name}, to fill the cache", False, root)
                 _touch(os.path.join(root, path))
-                _, seconds = build(name, f"{name}, behind a change of {what} (`{path}`)", False, root)
-                there = {layer.digest for layer in filled.layers}
-                took.append((seconds, images.pushed(shop.archive, there, shop.request.platform)))
+                sent[name].update(layer.digest for layer in filled.layers)
+                image, seconds = build(name, f"{name}, behind a change of {what} (`{path}`)", False, root)
+                took.append((seconds, images.pushed(shop.archive, sent[name], shop.request.platform)))
+                sent[name].update(layer.digest for layer in image.layers)
             except BuildFailed as error:
                 say(f"not timed: {error}")
                 took.append((None, None))
