@@ -81,7 +81,7 @@ def serve() -> http.server.ThreadingHTTPServer:
 
 def verified(path: pathlib.Path, engine: str, unsafe: bool) -> dict[str, Any]:
     """The report of `dfopt verify`."""
-    words = [sys.executable, "-m", "dfopt", "verify", "--isolated", "--quiet", "--format", "json"]
+    words = [sys.executable, "-m", "dfopt", "verify", "--quiet", "--format", "json"]
     words += [
         "--engine-option=--network=host",
         *(["--unsafe"] if unsafe else []),
@@ -121,7 +121,7 @@ def measured(project: pathlib.Path, engine: str) -> tuple[list[Row], str]:
 
 def change(path: pathlib.Path, unsafe: bool) -> str:
     """What `dfopt fix` would change, as a diff."""
-    words = [sys.executable, "-m", "dfopt", "fix", "--isolated", "--diff", "--exit-zero"]
+    words = [sys.executable, "-m", "dfopt", "fix", "--diff", "--exit-zero"]
     words += ["--unsafe"] if unsafe else []
     done = subprocess.run([*words, str(path)], capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
@@ -140,12 +140,18 @@ def _seconds(value: float) -> str:
 COLUMNS = (
     ("size, MB", "size", _megabytes, 0.0),
     ("layers", "layers", str, 0.0),
-    ("pushed after a source, MB", "source_pushed", _megabytes, 10_000.0),
-    ("pushed after dependencies, MB", "dependency_pushed", _megabytes, 10_000.0),
     ("clean build, s", "clean", _seconds, 2.0),
     ("after a source, s", "source", _seconds, 1.0),
+    ("pushed, MB", "source_pushed", _megabytes, 10_000.0),
     ("after dependencies, s", "dependency", _seconds, 1.0),
+    ("pushed, MB", "dependency_pushed", _megabytes, 10_000.0),
 )
+
+
+WORDS = {
+    "size": "MB of files", "layers": "layers", "clean": "seconds of clean builds", "source": "seconds after a source",
+    "source_pushed": "MB pushed then", "dependency": "seconds after dependencies", "dependency_pushed": "MB pushed then",
+}  # fmt: skip
 
 
 def cells(row: Row, base: Row) -> list[str]:
@@ -177,11 +183,15 @@ def table(lines: list[list[str]]) -> str:
 PROSE = """\
 # What fixes save
 
-Small projects, each as it is written, as `dfopt fix` leaves it, and as `dfopt fix --unsafe` does: built and compared by `dfopt verify`, which proves that the images differ in nothing but what the
-fixes declare. `python benchmarks/savings/savings.py --write` makes this page; the projects are in `benchmarks/savings/projects`.
+Small projects, each as it is written, as `dfopt fix` leaves it, and as `dfopt fix --unsafe` does. All are built by `dfopt verify`, which proves that the images differ in nothing but what the fixes
+declare. `python benchmarks/savings/savings.py --write` makes this page; the projects are in `benchmarks/savings/projects`.
 
-{where}. The base images are what `python tools/engine.py setup` provides. Sizes are bytes of files in all layers; what is pushed is compressed by gzip and is what a registry that has the image from
-before the change is sent. Times are of one build each, and other work on the machine shows in them. **Bold** is worse than as written: any byte or layer, 10 kB of a push, 2 s of a clean build, 1 s of a rebuild.
+{where}. The base images are what `python tools/engine.py setup` provides: stand-ins from Debian's packages where a registry cannot be reached, so that sizes are not those of the official images.
+
+- Size is the bytes of the files in all layers. Rebuilds follow a change of one source, or of the file that names the dependencies (none: the project has no such file).
+- Pushed is what a registry that has the image from before the change is sent, compressed by gzip.
+- Times are of one build each, in seconds, and other work on the machine shows in them. In all the builds packages come from archives near by.
+- **Bold** is worse than as written: any byte or layer, 10 kB of a push, 2 s of a clean build, 1 s of a rebuild.
 
 {table}
 
@@ -200,9 +210,9 @@ def totals(found: list[list[Row]]) -> str:
             if row.label == wanted and written.side is not None and row.side is not None
         ]
         parts = []
-        for heading, key, shown, _ in COLUMNS:
+        for _, key, shown, _ in COLUMNS:
             both = [(old[key], new[key]) for old, new in pairs if old[key] is not None and new[key] is not None]
-            parts.append(f"{heading} {shown(sum(old for old, _ in both))} -> {shown(sum(new for _, new in both))}")
+            parts.append(f"{WORDS[key]} {shown(sum(old for old, _ in both))} -> {shown(sum(new for _, new in both))}")
         lines.append(f"- {wanted} ({len(pairs)} projects): {'; '.join(parts)}.")
     return "\n".join(lines)
 
