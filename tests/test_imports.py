@@ -166,6 +166,47 @@ def test_the_number_of_files_is_bounded(tmp_path: pathlib.Path, monkeypatch: pyt
     assert len(found.files) == 3 and any("more than 3 files" in doubt for doubt in found.doubts)
 
 
+def test_the_text_that_is_read_is_bounded(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "_MOST_CHARACTERS", len(FILES["app.py"]))
+    found = graph(project(tmp_path, FILES), 'FROM python:3\nWORKDIR /app\nCOPY . .\nCMD ["python", "app.py"]\n')
+    assert isinstance(found, imports.Graph)
+    assert found.files == ("app.py", "b.py") and "characters" in found.elsewhere and found.elsewhere in found.doubts
+
+
+UNREADABLE = "match = 1\nx = f'{x!}' if 1 else 2 3\n"  # no version of Python reads it
+
+
+def test_newer_syntax_without_libcst_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "libcst", None)
+    assert modules.read(UNREADABLE) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "is_elsewhere"),
+    [
+        ("import sys\nsys.path.append('a')", True),
+        ("import sys as s\ns.path.append('a')", True),
+        ("from sys import path", True),
+        ("import sys\nsys.meta_path.append(x)", True),
+        ("import site\nsite.addsitedir('a')", True),
+        ("__path__ = extend_path(__path__, __name__)", True),
+        ("import os\nos.system('pip install yaml')", True),
+        ("exec(open('activate_this.py').read())", True),
+        ("import importlib, sys\nimportlib.import_module(x)\nsys.path.append('a')", True),
+        ("import os\nos.path.join('a', 'b')", False),
+        ("import sys\nsys.exit(sys.argv)", False),
+        ("import importlib\nimportlib.import_module(x)", False),
+        ("request.path", False),
+    ],
+)
+def test_what_says_where_modules_lie(text: str, is_elsewhere: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = modules.read(text)
+    assert found is not None and bool(found.elsewhere) == is_elsewhere
+    assert not is_elsewhere or found.doubt
+    newer = modules._read_newer(text)
+    assert newer is not None and bool(newer.elsewhere) == is_elsewhere
+
+
 def test_the_tables_of_distributions_are_sound() -> None:
     names = set(distributions._BRINGS)
     assert names == {distributions.normal(name) for name in names}

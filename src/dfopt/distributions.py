@@ -149,7 +149,7 @@ def installed(build: Build, given: Given, stage: Stage) -> Installed:
         for index in build.stages[number].indexes:
             instruction = build.instructions[index]
             if instruction.name == "RUN":
-                unnamed += _run(build, given, index, declared, along)
+                unnamed += _run(build, given, index, declared, along, repository != "python")
             elif instruction.name in ("COPY", "ADD"):
                 copy = build.copy(index)
                 if copy is None or (copy.origin is not None and copy.origin.stage is None):
@@ -160,6 +160,8 @@ def installed(build: Build, given: Given, stage: Stage) -> Installed:
                     "://" in one or layers.ARCHIVE.search(one) for one in copy.sources or ("://",)
                 ):
                     doubts.append("what ADD unpacks is not known")
+                elif copy.origin is None and _among_installed(copy.destination, copy.sources or ()):
+                    unnamed.append("what is copied among the installed modules is not known")
             elif instruction.name == "ONBUILD":
                 doubts.append("an ONBUILD may install more")
     if re.search(r"\b(?:pip3?|uv|uvx|poetry|pipenv|conda|pdm|hatch)\b|\.sh\b", projects.start(build, stage) or ""):
@@ -181,8 +183,27 @@ def installed(build: Build, given: Given, stage: Stage) -> Installed:
     return Installed(frozenset(names), tuple(declared), doubts[0] if doubts else "", unnamed[0] if unnamed else "")
 
 
-def _run(build: Build, given: Given, index: int, declared: dict[str, None], along: set[str]) -> Iterator[str]:
-    """Note what a RUN installs; why it may install more."""
+def _among_installed(destination: str | None, sources: tuple[str, ...]) -> bool:
+    """Whether a COPY from the context may bring modules to where Python's own lie."""
+    if destination is None or re.search(
+        r"venv|virtualenv|python\d|(?:site|dist)-packages", " ".join((destination, *sources))
+    ):
+        return True
+    above = any(layers.overlaps(destination.rstrip("/") or "/", one) for one in ("/usr/lib", "/usr/local/lib"))
+    return above and not all(layers.is_file_name(one) for one in sources)
+
+
+# Packages of Debian that need no program in Python (`libglib2.0-dev`, for one, does).
+_OF_SYSTEM = frozenset(
+    "bash build-essential bzip2 ca-certificates cmake curl dumb-init ffmpeg file g++ gcc git gnupg gosu jq less locales make nano netcat-openbsd openssh-client"
+    " openssl pkg-config postgresql-client procps sudo tini tzdata unzip vim wget xz-utils zip".split()
+)
+
+
+def _run(
+    build: Build, given: Given, index: int, declared: dict[str, None], along: set[str], of_system: bool
+) -> Iterator[str]:
+    """Note what a RUN installs; why it may install more. `of_system` is whether Python may be the distribution's own."""
     run = build.run(index)
     if run is None or run.script.opaque is not None:
         yield "a RUN is not read"
@@ -218,6 +239,8 @@ def _run(build: Build, given: Given, index: int, declared: dict[str, None], alon
         elif use.manager.family in ("apt", "apk"):
             if any((word.value or "py").startswith("py") for word in use.operands if not _plain(word.value)):
                 yield "packages of the distribution bring modules too"
+            elif of_system and any(not _brings_none(word.value) for word in use.operands):
+                yield "packages of the distribution may bring modules too"
         elif use.manager.family not in ("npm", "yarn", "pnpm"):
             yield f"it is not known what `{use.manager.name}` installs"
 
@@ -228,6 +251,12 @@ def _plain(package: str | None) -> bool:
         re.fullmatch(r"python3?(?:\.\d+)?(?:-(?:minimal|dev|venv|pip))?", (package or "?").partition("=")[0])
         is not None
     )
+
+
+def _brings_none(package: str | None) -> bool:
+    """Whether a package of Debian certainly brings no modules for its own Python; others may be, or need, programs in Python."""
+    name = (package or "?").partition("=")[0]
+    return _plain(package) or name in _OF_SYSTEM
 
 
 def _installs_nothing(command: Command) -> bool:

@@ -1,7 +1,7 @@
 """Python in the build context: which modules the program that an image starts imports, followed from its entry through local files.
 
 An import graph gives findings and vetoes, never an edit: what is imported by a name made at run time is not in it, so that it never
-says which files may stay behind. Each file is read once, at most 2,000 of them and each of 1 MiB at most; beyond that there is a doubt.
+says which files may stay behind. Each file is read once, at most 2,000 of them, 5 MB in all and each of 1 MiB at most; beyond that there is a doubt.
 """
 
 import posixpath
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dfopt.modules import Text
 
 _MOST_FILES = 2000
+_MOST_CHARACTERS = 5_000_000
 
 # Modules of the standard library of some version of Python 3 that the one running here may lack.
 _STANDARD = frozenset(
@@ -59,7 +60,8 @@ class Graph(NamedTuple):
 
     `entries` and `files` are files of the context, `outside` the imports of what is neither local nor standard, `named` the first words of
     dotted strings, which frameworks import by name. `strays` are sure. `doubts` say why more may be imported, or found elsewhere, than
-    is seen here: with one nothing may be called unused. `first` is the context's folder in which the entry looks for its modules.
+    is seen here: with one nothing may be called unused. `elsewhere` says why modules may come from places that are not seen, so that none may be
+    called missing, "" where nothing speaks for that. `first` is the context's folder in which the entry looks for its modules.
     """
 
     entries: tuple[str, ...]
@@ -69,6 +71,7 @@ class Graph(NamedTuple):
     strays: tuple[Stray, ...]
     doubts: tuple[str, ...]
     first: str
+    elsewhere: str
 
 
 def graph(build: Build, given: Given, stage: Stage) -> Graph | str:
@@ -297,6 +300,29 @@ def _entries(build: Build, stage: Stage, image: _Image) -> list[_Entry]:
     return list(_of_words(words, build, stage))
 
 
+# What in a start, or in the script that it runs, says where modules are looked for.
+_PLACING = pattern(
+    r"PYTHONPATH|--pythonpath|--python-path|--pp\b|(?:^|[\s;&|\"'(])(?:cd|pushd|\.|source)\s|-m[ ,\"']+site\b",
+    re.MULTILINE,
+)
+
+
+def _start(build: Build, stage: Stage, image: _Image) -> str:
+    """The text of ENTRYPOINT and CMD, and of a script of the context that they run."""
+    found: list[str] = []
+    folder = build.after(stage).workdir or "/"
+    for one in build.chain(stage):
+        for index in one.indexes:
+            instruction = build.instructions[index]
+            if instruction.name in ("CMD", "ENTRYPOINT"):
+                found.append(instruction.body.text)
+                for word in instruction.arguments:
+                    for name in re.findall(r"[^\s;&|]+\.sh\b", word or ""):
+                        lying = image.at(posixpath.normpath(posixpath.join(folder, name)))
+                        found.append((image.place.text(lying.path) if lying.is_there else None) or "")
+    return "\n".join(found)
+
+
 def _of_script(text: str, build: Build, stage: Stage) -> Iterator[_Entry]:
     script = shell.read(text, "sh")
     if script.opaque is not None:
@@ -411,7 +437,20 @@ class _Found(NamedTuple):
 class _Walk:
     """Following imports: what is found so far."""
 
-    __slots__ = ("image", "place", "roots", "files", "outside", "named", "strays", "doubts", "read", "first")
+    __slots__ = (
+        "image",
+        "place",
+        "roots",
+        "files",
+        "outside",
+        "named",
+        "strays",
+        "doubts",
+        "elsewhere",
+        "read",
+        "first",
+        "characters",
+    )
 
     def __init__(self, image: _Image, roots: tuple[str, ...], first: str) -> None:
         self.image = image
@@ -423,6 +462,8 @@ class _Walk:
         self.named: set[str] = set()
         self.strays: dict[str, Stray] = {}
         self.doubts: list[str] = []
+        self.elsewhere = ""
+        self.characters = 0
         self.read: dict[str, Text | None] = {}
 
     def follow(self, entries: list[tuple[str, str]]) -> None:
@@ -439,7 +480,12 @@ class _Walk:
                     continue
                 seen.add(path)
                 if len(self.files) >= _MOST_FILES:
-                    self.doubts.append(f"more than {_MOST_FILES} files are imported")
+                    self.elsewhere = f"more than {_MOST_FILES} files are imported"
+                    self.doubts.append(self.elsewhere)
+                    return
+                if self.characters > _MOST_CHARACTERS:
+                    self.elsewhere = f"more than {_MOST_CHARACTERS} characters are imported"
+                    self.doubts.append(self.elsewhere)
                     return
                 self.files[path] = kind
                 for other, name, how in self._imports(path, module, kind):
@@ -453,10 +499,14 @@ class _Walk:
 
         text = self.place.text(path)
         said = modules.read(text) if text is not None else None
+        self.characters += len(text or "")
         self.read[path] = said
         if said is None:
             self.doubts.append(f"`{path}` is not read")
+            self.elsewhere = self.elsewhere or self.doubts[-1]
             return
+        if said.elsewhere:
+            self.elsewhere = self.elsewhere or f"`{path}` {said.elsewhere}"
         if said.doubt:
             self.doubts.append(f"`{path}` {said.doubt}")
         self.named |= {text.partition(".")[0] for text in said.strings}
@@ -657,11 +707,13 @@ def _graph(build: Build, stage: Stage, place: Context) -> Graph | str:
         return "the file that the image starts is not found in the build context"
     walk = _Walk(image, tuple(dict.fromkeys((*roots, *searched))), first)
     walk.follow(starts)
-    if any("sys.path" in doubt for doubt in walk.doubts) or _installs_projects(build, place):
+    if _PLACING.search(_start(build, stage, image)):
+        walk.elsewhere = walk.elsewhere or "what the image starts says where modules lie"
+    if walk.elsewhere or _installs_projects(build, place):
         walk.strays.clear()  # modules are looked for in other folders too
     return Graph(
         tuple(dict.fromkeys(path for path, _ in starts)), tuple(walk.files), tuple(walk.outside.values()), frozenset(walk.named),
-        tuple(walk.strays.values()), tuple(walk.doubts), first,
+        tuple(walk.strays.values()), tuple(walk.doubts), first, walk.elsewhere,
     )  # fmt: skip
 
 

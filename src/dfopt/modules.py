@@ -11,17 +11,44 @@ from dfopt.startup import NamedTuple, pattern
 
 
 class Text(NamedTuple):
-    """What one file says: imports as (level, module, names, line, kind), strings that may name modules, and why there may be more."""
+    """What one file says: imports as (level, module, names, line, kind), strings that may name modules, and why there may be more.
+    `elsewhere` says why modules may come from another place than the image's files, "" where nothing speaks for that."""
 
     imports: tuple[tuple[int, str, tuple[str, ...], int, str], ...]
     strings: frozenset[str]
     doubt: str
     names: frozenset[str]
+    elsewhere: str
 
 
 _DOTTED = pattern(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
-_CATCHING = frozenset("ImportError ModuleNotFoundError Exception BaseException".split())
+# By what of `sys` a program says where modules are looked for, or what they are; and by which names without it.
+_OF_SYSTEM = frozenset("path modules meta_path path_hooks path_importer_cache".split())
+_PLACING = frozenset("__path__ addsitedir extend_path ensurepip pip".split())
+_INSTALLING = pattern(r"\b(?:pip[23]?|uv|poetry|pipenv|conda) +(?:pip +)?(?:install|sync)\b")
+
+
+# Such text may be `activate_this.py`, which says where modules lie.
+_RUNS_TEXT = "runs text as Python"
+
+
+def _elsewhere(
+    names: set[str],
+    systems: set[str],
+    attributes: set[tuple[str, str]],
+    imports: list[tuple[int, str, tuple[str, ...], int, str]],
+    installs: bool,
+) -> str:
+    """Why modules may come from another place than the image's files; `systems` are the names that `sys` has."""
+    taken = {name for _, module, some, _, _ in imports if module == "sys" for name in some}
+    taken |= {name for of, name in attributes if of in systems}
+    if not taken.isdisjoint(_OF_SYSTEM):
+        return "changes or reads `sys.path`"
+    said = names | {name for _, name in attributes} | {module.partition(".")[0] for _, module, *_ in imports}
+    if not said.isdisjoint(_PLACING):
+        return "says where modules lie"
+    return "may install modules" if installs else ""
 
 
 def read(text: str) -> Text | None:
@@ -43,6 +70,8 @@ def _collected(tree: ast.AST) -> Text:
     strings: set[str] = set()
     names: set[str] = set()
     doubt = ""
+    runs = ""
+    systems, attributes, installs = {"sys"}, set[tuple[str, str]](), False
     pending: list[tuple[ast.AST, str]] = [(tree, "needed")]
     while pending:
         node, kind = pending.pop()
@@ -50,12 +79,15 @@ def _collected(tree: ast.AST) -> Text:
         if isinstance(node, ast.Import):
             imports += [(0, alias.name, (), node.lineno, kind) for alias in node.names]
             names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+            systems |= {alias.asname for alias in node.names if alias.name == "sys" and alias.asname}
         elif isinstance(node, ast.ImportFrom):
             imports.append((node.level, node.module or "", tuple(one.name for one in node.names), node.lineno, kind))
             names |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.Constant):
             if isinstance(node.value, str) and len(node.value) < 200 and _DOTTED.fullmatch(node.value):
                 strings.add(node.value)
+            if isinstance(node.value, str) and (node.value in ("pip", "pip3") or _INSTALLING.search(node.value)):
+                installs = True
         elif isinstance(node, ast.Name):
             names.add(node.id)
         elif isinstance(node, ast.Call):
@@ -63,9 +95,10 @@ def _collected(tree: ast.AST) -> Text:
             if isinstance(called, tuple):
                 imports.append((*called, node.lineno, "perhaps"))
             doubt = doubt or (called if isinstance(called, str) else "")
+            runs = _RUNS_TEXT if called == _RUNS_TEXT else runs
         elif isinstance(node, ast.Attribute):
-            if node.attr == "path" and isinstance(node.value, ast.Name) and node.value.id == "sys":
-                doubt = doubt or "changes or reads `sys.path`"
+            if isinstance(node.value, ast.Name):
+                attributes.add((node.value.id, node.attr))
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             names.add(node.name)
             # Decorators and defaults are evaluated where the function is defined; they import nothing.
@@ -91,7 +124,9 @@ def _collected(tree: ast.AST) -> Text:
             # `with suppress(ImportError)`, or another that swallows what is raised.
             kind = _weaker(kind)
         pending += [(one, kind) for one in below]
-    return Text(tuple(sorted(imports, key=lambda one: one[3])), frozenset(strings), doubt, frozenset(names))
+    elsewhere = _elsewhere(names, systems, attributes, imports, installs) or runs
+    imports.sort(key=lambda one: one[3])
+    return Text(tuple(imports), frozenset(strings), doubt or elsewhere, frozenset(names), elsewhere)
 
 
 def _weaker(kind: str) -> str:
@@ -134,7 +169,7 @@ def _call(node: ast.Call) -> tuple[int, str, tuple[str, ...]] | str:
     ):
         return "imports by a name made at run time"
     if name in ("exec", "execfile") and isinstance(function, ast.Name):
-        return "runs text as Python"
+        return _RUNS_TEXT
     return ""
 
 
@@ -171,7 +206,10 @@ def _read_newer(text: str) -> Text | None:
     """The same for text whose syntax is newer than the Python that runs here. Each import is given to `ast` by itself."""
     if not _is_tame(text):
         return None
-    import libcst
+    try:
+        import libcst
+    except ImportError:
+        return None
 
     try:
         tree = libcst.parse_module(text)
@@ -181,6 +219,7 @@ def _read_newer(text: str) -> Text | None:
     strings: set[str] = set()
     names: set[str] = set()
     doubt = ""
+    attributes, installs, elsewhere = set[tuple[str, str]](), False, ""
     pending: list[tuple[libcst.CSTNode, str]] = [(tree, "needed")]
     while pending:
         node, kind = pending.pop()
@@ -196,16 +235,22 @@ def _read_newer(text: str) -> Text | None:
                 names |= part.names
                 strings |= part.strings
                 doubt = doubt or part.doubt
+                elsewhere = elsewhere or part.elsewhere
+                if isinstance(node, libcst.Import) and any(
+                    one.evaluated_name == "sys" and one.evaluated_alias for one in node.names
+                ):
+                    elsewhere = elsewhere or "gives `sys` another name"  # calls are read by themselves, without it
                 continue
         elif isinstance(node, libcst.SimpleString):
             value = node.raw_value
             if _DOTTED.fullmatch(value):
                 strings.add(value)
+            installs = installs or value in ("pip", "pip3") or _INSTALLING.search(value) is not None
         elif isinstance(node, libcst.Name):
             names.add(node.value)
         elif isinstance(node, libcst.Attribute):
-            if node.attr.value == "path" and isinstance(node.value, libcst.Name) and node.value.value == "sys":
-                doubt = doubt or "changes or reads `sys.path`"
+            if isinstance(node.value, libcst.Name):
+                attributes.add((node.value.value, node.attr.value))
         elif isinstance(node, libcst.If) and tree.code_for_node(node.test).rpartition(".")[2] == "TYPE_CHECKING":
             pending.append((node.body, "typing"))
             if node.orelse is not None:
@@ -217,4 +262,5 @@ def _read_newer(text: str) -> Text | None:
         ):  # fmt: skip
             kind = _weaker(kind)
         pending += [(one, kind) for one in node.children]
-    return Text(tuple(imports), frozenset(strings), doubt, frozenset(names))
+    elsewhere = elsewhere or _elsewhere(names, {"sys"}, attributes, imports, installs)
+    return Text(tuple(imports), frozenset(strings), doubt or elsewhere, frozenset(names), elsewhere)

@@ -10,7 +10,7 @@ from dfopt.rule import Finding, Given
 def check(build: Build, given: Given) -> Iterator[Finding]:
     stage = build.final
     graph = imports.graph(build, given, stage) if stage is not None else ""
-    if isinstance(graph, str) or stage is None or any("sys.path" in doubt for doubt in graph.doubts):
+    if isinstance(graph, str) or stage is None or graph.elsewhere:
         return
     from dfopt import distributions
 
