@@ -417,7 +417,7 @@ def _finding(
     name = _fresh(build, stage, pieces[0].instruction, before)
     renumbered = _renumbered(build, stage)
     if name is None or renumbered is None:
-        why = "an ONBUILD names a stage by a number that a stage before this one would move"
+        why = "an ONBUILD, or a COPY of no stage yet, names a number that a stage before this one would move"
         return Finding(span, message, None, saves, (), why if name is not None else "no name is left for another stage")
     steps = tuple(piece.instruction for piece in pieces)
     changed = tuple(dict.fromkeys(path for doubt in doubts for path in doubt.paths))
@@ -497,7 +497,11 @@ def _renumbered(build: Build, stage: Stage) -> list[Edit] | None:
     """The edits that name by their new numbers the stages that another stage before `stage` moves; None where an ONBUILD names one."""
     edits: dict[Span, Edit] = {}
     for reference in build.references:
-        if reference.stage is None or reference.stage < stage.index or not reference.text.lstrip("+").isdecimal():
+        if not reference.text.lstrip("+").isdecimal():
+            continue
+        if reference.stage is None and stage.index <= int(reference.text) < len(build.stages) + 1:
+            return None  # a number that no stage before it has, and one would have then
+        if reference.stage is None or reference.stage < stage.index:
             continue
         if build.instructions[reference.instruction].name == "ONBUILD":
             return None
