@@ -12,8 +12,13 @@ import pytest
 from conftest import CHECKOUT
 from test_history import IDENTITY, put, repository
 
-from dfopt import costs
+from dfopt import costs, engine, reorder
+from dfopt.build import Build
 from dfopt.cli import main
+from dfopt.order import Ordered
+from dfopt.rule import Fix
+from dfopt.source import Source
+from dfopt.syntax import parse
 
 WORSE = """\
 FROM debian:bookworm-slim
@@ -283,3 +288,15 @@ def test_the_page_shows_what_is_so(capsys: pytest.CaptureFixture[str], monkeypat
     for name, figure in costs.rows():
         date = figure.date or "undated"
         assert f"| {name} | {figure.seconds:g} | {figure.source}, {date} | {figure.origin} |\n" in page
+
+
+@pytest.mark.parametrize("after", [(1, 2, 4, 3), (1, 4, 2, 3), (1, 3, 2, 4)])
+def test_a_step_moves_behind_a_setting_or_before_it(after: tuple[int, ...]) -> None:
+    text = "FROM debian:bookworm-slim\nRUN true\nENV A=1\nRUN mkdir /srv/b\nRUN mkdir /srv/c\n"
+    build = Build(parse(Source(text)))
+    steps = {1: 1e3, 3: 1e3, 4: 1e3}
+    ordered = Ordered(build.stages[0], (1, 2, 3, 4), after, steps, True, 0.0, {})
+    items = [3] if after == (1, 3, 2, 4) else [4]
+    made = Fix("order", tuple(reorder._edits(build, ordered, items)), True, "", tuple(reorder._effects(ordered, items)))
+    lines = text.splitlines(keepends=True)
+    assert engine.apply_fix(Source(text), made).text == "".join(lines[number] for number in (0, *after))

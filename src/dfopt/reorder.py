@@ -217,11 +217,8 @@ def _passes(ordered: Ordered, item: int, other: int) -> bool:
 
 
 def _effects(ordered: Ordered, items: Sequence[int]) -> Iterator[Moves]:
-    steps = [item for item in ordered.after if item in ordered.steps]
     for item in items:
-        at = steps.index(item)
-        if at:
-            yield Moves(item, steps[at - 1])
+        yield Moves(item, ordered.after[ordered.after.index(item) - 1])
 
 
 def _edits(build: Build, ordered: Ordered, items: Sequence[int]) -> Iterator[Edit]:
