@@ -42,6 +42,17 @@ DJANGO = {
 
 SILENT: dict[str, Project] = {
     "Django, with settings of the developer's own": (DJANGO, ALL + 'CMD ["gunicorn", "site_of.wsgi:application"]\n'),
+    "a module that a compose file mounts": (
+        {"requirements.txt": "requests\n", "app.py": "import requests, local\n", "local.py": "", ".dockerignore": "local.py\ncompose.yaml\n",
+         "compose.yaml": "services:\n  app:\n    build: .\n    volumes:\n      - ./local.py:/app/local.py\n"},
+        ALL + START),
+    "modules that gunicorn's settings look for elsewhere": (
+        {"requirements.txt": "gunicorn\n", "wsgi.py": "import plugin\ndef app(environ, start):\n    return []\n", "lib/plugin.py": "",
+         "gunicorn.conf.py": "pythonpath = 'lib'\n"},
+        ALL + 'CMD ["gunicorn", "wsgi:app"]\n'),
+    "an environment that comes with the sources": (
+        {"requirements.txt": "requests\n", "app.py": "import flask\n", "env3/bin/python": ""},
+        HEAD + "COPY . .\nENV PATH=/app/env3/bin:$PATH\n" + START),
     "Django by manage.py": (DJANGO, ALL + 'CMD ["python", "manage.py", "runserver"]\n'),
     "the src layout, installed": (
         {"pyproject.toml": "[project]\nname = 'shop'\nversion = '1'\ndependencies = ['requests']\n",

@@ -4,6 +4,7 @@ An import graph gives findings and vetoes, never an edit: what is imported by a 
 says which files may stay behind. Each file is read once, at most 2,000 of them, 5 MB in all and each of 1 MiB at most; beyond that there is a doubt.
 """
 
+import os
 import posixpath
 import re
 import sys
@@ -658,6 +659,49 @@ class _Walk:
         return not any(part in ("test", "tests", "node_modules") for part in file.split("/"))
 
 
+def _brought_at_run_time(build: Build, stage: Stage, place: Context) -> str:
+    """Why modules may come from what lies beside the Dockerfile and is no part of the program; "" where nothing says so."""
+    for name in (*place.matching("*compose*.y*ml", hidden=True), *place.matching("*/*compose*.y*ml", hidden=True)):
+        # The ignore file usually keeps it out of the context; it is there for who starts the container.
+        if "volumes:" in _text_beside(place, name):
+            return f"`{name}` mounts folders when the container runs"
+    for name in place.matching("*gunicorn*.py"):
+        if "pythonpath" in (place.text(name) or ""):
+            return f"`{name}` says where modules lie"
+    entries = [
+        entry
+        for one in build.chain(stage)
+        for index in one.indexes
+        if build.instructions[index].name == "ENV"
+        for key, value in build.instructions[index].pairs
+        if key.text == "PATH" and value is not None
+        for entry in value.text.strip("\"'").split(":")
+    ]
+    made = "".join(
+        build.instructions[index].logical.text
+        for one in build.chain(stage)
+        for index in one.indexes
+        if build.instructions[index].name == "RUN"
+    )
+    for entry in entries:
+        if (
+            entry.endswith("/bin")
+            and "venv" not in made
+            and entry.removesuffix("/bin") not in ("/usr", "/usr/local", "")
+        ):
+            return f"`{entry}` on PATH may belong to a virtual environment"
+    return ""
+
+
+def _text_beside(place: Context, name: str) -> str:
+    """The text of a file of the folder, kept out of the context or not."""
+    try:
+        with open(os.path.join(place.root, name), "rb") as file:
+            return file.read(1 << 20).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def _graph(build: Build, stage: Stage, place: Context) -> Graph | str:
     image = _Image(build, stage, place)
     workdir = build.after(stage).workdir
@@ -709,6 +753,7 @@ def _graph(build: Build, stage: Stage, place: Context) -> Graph | str:
     walk.follow(starts)
     if _PLACING.search(_start(build, stage, image)):
         walk.elsewhere = walk.elsewhere or "what the image starts says where modules lie"
+    walk.elsewhere = walk.elsewhere or _brought_at_run_time(build, stage, place)
     if walk.elsewhere or _installs_projects(build, place):
         walk.strays.clear()  # modules are looked for in other folders too
     return Graph(

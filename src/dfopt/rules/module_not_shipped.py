@@ -12,7 +12,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     stage = build.final
     graph = imports.graph(build, given, stage) if stage is not None else ""
     place = context.of(build, given)
-    if isinstance(graph, str) or place is None or stage is None or not graph.strays:
+    if isinstance(graph, str) or place is None or stage is None or not graph.strays or graph.elsewhere:
         return
     from dfopt import distributions
 
