@@ -249,6 +249,7 @@ START = "FROM golang:1.22\nWORKDIR /app\nCOPY . .\n"
         ("RUN CGO_ENABLED=0 go build -o /opt/a && ln -s /opt/a /usr/bin/b\nCMD b\n", ["RUN ln -s /opt/a /usr/bin/b\n", "COPY --from=build /opt/a /opt/a\n"]),
         ("RUN CGO_ENABLED=0 go build -o a && cp conf/x.yaml x.yaml\nCMD ./a\n", ["/app/x.yaml"]),
         ("RUN CGO_ENABLED=0 go build -o a\nRUN echo hi > /etc/motd.txt\nCMD ./a\n", ["/etc/motd.txt"]),
+        ("RUN CGO_ENABLED=0 go build -o a\nRUN sed -ri s/a/b/ /etc/hosts.conf\nCMD ./a\n", ["/etc/hosts.conf"]),
         ("RUN CGO_ENABLED=0 go install ./...\nCMD hello\n", ["COPY --from=build /go/bin/hello /go/bin/hello\n"]),
         # The folder of a program that only the old image's PATH had.
         ("RUN CGO_ENABLED=0 go install .\nCMD hello\n", ["ENV PATH=/go/bin:$PATH\n", "COPY --from=build /go/bin/hello /go/bin/hello\n"]),
@@ -290,6 +291,9 @@ def test_what_the_runtime_needs_comes_along(rest: str, wanted: list[str], tmp_pa
         (START + "RUN ./prepare\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n", "`run-prepare`"),
         (START + "RUN CGO_ENABLED=0 go build -o a\nCOPY <<E /app/b\nx\nE\nRUN chown nobody: /app/*\nCMD ./a\n", "an owner that are not known"),
         (START + "RUN CGO_ENABLED=0 go build -o $OUT\nCMD ./a\n", "`artefact`"),
+        # What is edited or written in a place that is not known is asked, not lost.
+        (START + "RUN CGO_ENABLED=0 go build -o a && sed -i s/a/b/ $WHERE/x.conf\nCMD ./a\n", "`run-sed`"),
+        (START + "RUN CGO_ENABLED=0 go build -o a && echo a > $WHERE/x.conf\nCMD ./a\n", "`run-echo`"),
         ("FROM example.com/base\nCOPY . .\nRUN CGO_ENABLED=0 go build -o a && apt-get install -y golang-go\nCMD ./a\n", "is not known"),
     ],
 )  # fmt: skip

@@ -57,6 +57,9 @@ _MOST = 12
 # What stands for itself in a COPY and in a shell.
 _PLAIN = pattern(r"[\w./:+@%,=-]+")
 
+# Options of sed by which it writes into its files; `-i` may stand behind others that take no value (`-ri`, `-Ei`).
+_IN_PLACE = pattern(r"-[nrEsuz]*i|--in-place")
+
 _PUT = "the stage puts it there"
 _DOWNLOADED = "the stage downloads it"
 
@@ -751,9 +754,11 @@ def _read_command(
         for path in paths:
             if path is not None and not _in_sources(site, path):
                 found.products[path] = Artefact(path, "file", "the stage makes it")
-    elif base == "sed" and any(option.startswith(("-i", "--in-place")) for option in options):
+    elif base == "sed" and any(_IN_PLACE.match(option) for option in options):
         for path in paths[1:]:
-            if path is None or path.startswith(("/etc/apt", "/etc/apk")):
+            if path is None:
+                _asks(site, found, placed, base)
+            elif path.startswith(("/etc/apt", "/etc/apk")):
                 found.foreign = True
             elif not _in_sources(site, path):
                 found.products[path] = Artefact(path, "file", "the stage edits it")
@@ -791,7 +796,10 @@ def _redirections(site: Site, found: _Found, placed: Placed) -> None:
         if ">" not in redirection.operator or "&" in redirection.operator:
             continue
         path = site.path(placed, redirection.target)
-        if path is None or path.startswith("/dev/"):
+        if path is None:
+            _asks(site, found, placed, posixpath.basename(placed.command.name or "") or "command")
+            continue
+        if path.startswith("/dev/"):
             continue
         if path.startswith(("/etc/apt/", "/etc/apk/")):
             found.foreign = True
