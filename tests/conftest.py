@@ -9,6 +9,9 @@ from typing import NamedTuple, NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Small projects, some of which have tests of their own.
+collect_ignore = ["fixtures"]
+
 CHECKOUT = pathlib.Path(__file__).parents[1]
 
 # A shared runner may be slow at any moment; what is slow is held by the benchmarks.
