@@ -147,6 +147,8 @@ RUBY = (
         ("bundle config set path vendor && bundle install", ["/app", "/usr/local/bundle"]),
         ("bundle config --global without test && bundle install", "`bundle config --global`"),
         ("bundle install --path $WHERE", "where Bundler puts the gems"),
+        ("BUNDLE_PATH=/gems bundle install", "where Bundler puts the gems"),
+        ("export GEM_HOME=/gems && bundle install", "where Bundler puts the gems"),
     ],
 )
 def test_where_gems_lie(tmp_path: pathlib.Path, install: str, found: list[str] | str) -> None:
