@@ -198,3 +198,19 @@ def test_php_without_compilers_has_nothing_to_split(tmp_path: pathlib.Path) -> N
     assert planned(tmp_path, text, {"composer.json": "{}"}) is None
     chosen = text.replace("RUN c", "RUN apt-get install -y libzip-dev && install-php-extensions zip\nRUN c")
     assert isinstance(planned(tmp_path, chosen, {"composer.json": "{}"}), str)
+
+
+@pytest.mark.parametrize(
+    ("before", "install"),
+    [
+        ("ENV PIP_TARGET=/libs\n", "pip install six"),
+        ("ARG PIP_PREFIX=/libs\n", "pip install six"),
+        ("", "PYTHONUSERBASE=/x pip install --user six"),
+        ("", "export PIP_TARGET=/libs && pip install six"),
+    ],
+)
+def test_no_plan_where_a_variable_moves_packages(tmp_path: pathlib.Path, before: str, install: str) -> None:
+    text = 'FROM python:3.12-slim\n{}RUN apt-get update && apt-get install -y gcc\nRUN {}\nCMD ["python", "a.py"]\n'
+    assert isinstance(planned(tmp_path, text.format("", "pip install six"), {"a.py": ""}), Plan)
+    plan = planned(tmp_path, text.format(before, install), {"a.py": ""})
+    assert isinstance(plan, str) and "says where packages go" in plan

@@ -225,6 +225,21 @@ def _environments(site: Site) -> dict[str, int]:
     return found
 
 
+# What moves installs elsewhere, each by its manager's manual.
+_PLACES = (
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PIP_ROOT",
+    "PIP_USER",
+    "PIP_PYTHON",
+    "PYTHONUSERBASE",
+    "UV_PYTHON",
+    "UV_TARGET",
+    "UV_PREFIX",
+    "PIPENV_CUSTOM_VENV_NAME",
+)
+
+
 def _target(
     site: Site, placed: Placed, environments: dict[str, int], repository: str, version: str
 ) -> list[Artefact] | Question | str:
@@ -242,6 +257,17 @@ def _target(
                 else f"where `{placed.text[:60]}` installs is not known"
             )
     manager = use.manager.name
+    own = {assignment.name for other in placed.run.commands for assignment in other.simple.assignments}
+    own |= {name for name, _ in use.environment}
+    own |= {
+        word.text.partition("=")[0]
+        for other in placed.run.commands
+        if posixpath.basename(other.name or "") in ("export", "env")
+        for word in other.simple.words[1:]
+    }
+    for name in _PLACES:
+        if name in own or state.environment.sets(name) or state.arguments.sets(name):
+            return f"`{name}` says where packages go"
     program = placed.simple.words[use.name_index].value or ""
     first = placed.simple.words[0].value or ""
     for word in (program, first):
