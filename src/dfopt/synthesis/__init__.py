@@ -272,6 +272,18 @@ class Site:
             return None
         return "/" + posixpath.normpath(posixpath.join(folder or "/", path)).lstrip("/")
 
+    @staticmethod
+    def own_variables(placed: Placed) -> frozenset[str]:
+        """The variables that a command's RUN sets by itself, on the command or before it, so that the image's are not what it sees."""
+        found: set[str] = set()
+        for other in placed.run.commands:
+            found.update(assignment.name for assignment in other.simple.assignments)
+            if posixpath.basename(other.name or "") in ("export", "env", "declare", "typeset", "readonly"):
+                found.update(word.text.partition("=")[0] for word in other.simple.words[1:])
+            if other.use is not None:
+                found.update(name for name, _ in other.use.environment)
+        return frozenset(found)
+
     def in_mount(self, placed: Placed, path: str) -> bool:
         """Whether a path lies in a mount of the command's RUN, so that the image has nothing of it."""
         return layers.mounted(self.build, placed.instruction, path)

@@ -155,6 +155,9 @@ def _output(site: Site, placed: Placed, use: Use, project: str | None) -> str | 
     words = f"where `{placed.text[:60]}` puts what it publishes depends on"
     if option is not None:
         return Question("artefact", f"{words} a variable", ("PATH",))
+    properties = " ".join(option.value or "" for option in use.options if option.canonical == "--property").lower()
+    if re.search(r"publishdir=|outputpath=|artifactspath=|publishprofile=", properties):
+        return Question("artefact", f"{words} a property -> add `-o FOLDER`, or answer", ("PATH",))
     text = site.context.text(project) if project is not None and site.context is not None else None
     framework = re.search(r"<TargetFramework>\s*([\w.]+)\s*</TargetFramework>", text or "")
     folder = _folder_of_project(site, placed, use, project)

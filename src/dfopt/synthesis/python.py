@@ -257,14 +257,7 @@ def _target(
                 else f"where `{placed.text[:60]}` installs is not known"
             )
     manager = use.manager.name
-    own = {assignment.name for other in placed.run.commands for assignment in other.simple.assignments}
-    own |= {name for name, _ in use.environment}
-    own |= {
-        word.text.partition("=")[0]
-        for other in placed.run.commands
-        if posixpath.basename(other.name or "") in ("export", "env")
-        for word in other.simple.words[1:]
-    }
+    own = site.own_variables(placed)
     for name in _PLACES:
         if name in own or state.environment.sets(name) or state.arguments.sets(name):
             return f"`{name}` says where packages go"

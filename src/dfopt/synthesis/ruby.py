@@ -119,13 +119,7 @@ def _elsewhere(site: Site, folder: str) -> list[str] | None:
     """Where Bundler puts gems beside the image's folder; None where that is not known."""
     paths = []
     for placed in site.commands:
-        # A variable of a command's own, or of the rest of its RUN, is not the image's.
-        own = {assignment.name for assignment in placed.simple.assignments}
-        if posixpath.basename(placed.command.name or "") in ("export", "env"):
-            own |= {(word.value or word.text).partition("=")[0] for word in placed.simple.words[1:]}
-        if placed.command.use is not None:
-            own |= {name for name, _ in placed.command.use.environment}
-        if own & _PLACES:
+        if site.own_variables(placed) & _PLACES:
             return None
     for name in ("BUNDLE_PATH", "GEM_HOME", "BUNDLE_APP_CONFIG"):
         end = site.build.after(site.stage)

@@ -172,7 +172,11 @@ def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question:
             if names is None
             else [Artefact(posixpath.join(target, name), "file", "the program") for name in names]
         )
-    if folder is None:
+    if folder is None or site.own_variables(placed) & {
+        "CARGO_TARGET_DIR",
+        "CARGO_BUILD_TARGET",
+        "CARGO_BUILD_TARGET_DIR",
+    }:
         return unknown
     target = site.joined(placed.folder, _option(site, placed, use, "--target-dir")) or ""
     if not target:
