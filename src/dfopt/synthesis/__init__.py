@@ -251,6 +251,29 @@ class Site:
         """What the configuration answers to a question; None where it does not."""
         return next((answer for known, answer in self.given.answers if known == name), None)
 
+    def said(self, *names: str) -> list[str]:
+        """What each of the stage's instructions of these names says (`CMD`, `ENTRYPOINT`, `HEALTHCHECK`)."""
+        found = (self.build.instructions[index] for index in self.stage.indexes)
+        return [" ".join(one.arguments) for one in found if one.name in names]
+
+    @property
+    def started(self) -> tuple[tuple[str, ...], ...]:
+        """The words of each CMD and ENTRYPOINT that has any; the shell form parted at its blanks."""
+        found = (self.build.instructions[index] for index in self.stage.indexes)
+        return tuple(
+            one.arguments if one.json else tuple(one.arguments[0].split())
+            for one in found
+            if one.name in ("CMD", "ENTRYPOINT") and one.arguments
+        )
+
+    def answered(self, folder: str | None, kind: str) -> list[Artefact] | None:
+        """The artefacts that the configuration answers with, each of a `kind`, below `folder` where they are relative; None where it does
+        not answer."""
+        answer = self.answer("artefact")
+        if answer is None:
+            return None
+        return [Artefact(self.joined(folder, one) or one, kind, "as the configuration answers") for one in answer]
+
     def value(self, placed: Placed, word: Word) -> str | None:
         """What a word of a command becomes, with the variables of ENV and ARG where these are known; None where it is not known."""
         if word.value is not None:

@@ -200,20 +200,12 @@ def _spoken(site: Site, built: list[Placed]) -> list[str]:
                 folders.update([folder] if folder else [])
     found: dict[str, None] = {}
     workdir = site.build.after(site.stage).workdir
-    paths: list[str | None] = []
-    for index in site.stage.indexes:
-        instruction = site.build.instructions[index]
-        if instruction.name in ("CMD", "ENTRYPOINT") and instruction.arguments:
-            texts = instruction.arguments[:1] if instruction.json else tuple(instruction.arguments[0].split())[:1]
-            paths += [site.joined(workdir, text.strip("\"'")) for text in texts if "/" in text]
-    last = max(placed.key for placed in built)
+    paths = [site.joined(workdir, words[0].strip("\"'")) for words in site.started if "/" in words[0]]
+    first = min(placed.key for placed in built)
     for placed in site.commands:
-        if posixpath.basename(placed.command.name or "") in ("cp", "mv", "install") and placed.key > min(
-            one.key for one in built
-        ):
+        if posixpath.basename(placed.command.name or "") in ("cp", "mv", "install") and placed.key > first:
             operands = [word for word in placed.simple.words[1:] if not word.text.startswith("-")]
             paths += [site.path(placed, word) for word in operands[:-1]]
-    del last
     copied = {path for index in site.stage.indexes for path in _copied(site, index)}
     for path in paths:
         if (

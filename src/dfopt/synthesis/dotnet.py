@@ -103,13 +103,8 @@ def _verb(placed: Placed) -> str:
 
 def _runs_sdk(site: Site) -> bool:
     """Whether the image runs the SDK itself (`dotnet run`, `dotnet watch`, `dotnet test`)."""
-    for index in site.stage.indexes:
-        instruction = site.build.instructions[index]
-        if instruction.name in ("CMD", "ENTRYPOINT") and instruction.arguments:
-            text = " ".join(instruction.arguments)
-            if re.search(r"\bdotnet\s+(?:run|watch|test|build|publish|ef|tool|msbuild|exec\s+sdk)\b", text):
-                return True
-    return False
+    pattern_of_sdk = r"\bdotnet\s+(?:run|watch|test|build|publish|ef|tool|msbuild|exec\s+sdk)\b"
+    return any(re.search(pattern_of_sdk, text) for text in site.said("CMD", "ENTRYPOINT"))
 
 
 def _project(site: Site, placed: Placed, use: Use) -> str | None:
@@ -238,12 +233,7 @@ def _sets_port(site: Site) -> bool:
         after.sets(name) for name in ("ASPNETCORE_URLS", "ASPNETCORE_HTTP_PORTS", "DOTNET_URLS", "URLS", "HTTP_PORTS")
     ):
         return True
-    return any(
-        "--urls" in argument
-        for index in site.stage.indexes
-        if site.build.instructions[index].name in ("CMD", "ENTRYPOINT")
-        for argument in site.build.instructions[index].arguments
-    )
+    return any("--urls" in text for text in site.said("CMD", "ENTRYPOINT"))
 
 
 def _beside_project(site: Site, path: str) -> bool:

@@ -26,10 +26,7 @@ def propose(site: Site) -> Proposal | str | None:
     built = [placed for placed in site.commands if _words(placed)[:1] == ["mix"] and "release" in _words(placed)]
     if not built:
         return None
-    started = " ".join(
-        " ".join(site.build.instructions[index].arguments) for index in site.stage.indexes
-        if site.build.instructions[index].name in ("CMD", "ENTRYPOINT")
-    )  # fmt: skip
+    started = " ".join(site.said("CMD", "ENTRYPOINT"))
     if re.search(r"(?:^|\s)(?:mix|iex)(?=\s|$)", started):
         return None
     last = built[-1]

@@ -1,7 +1,10 @@
 """Facts for runtime stages: which distribution and release an image stands on, which library a `-dev` package needs, what only builds."""
 
 from dfopt import bases
-from dfopt.startup import pattern
+from dfopt.startup import TYPE_CHECKING, pattern
+
+if TYPE_CHECKING:
+    from dfopt.synthesis import Site
 
 _RELEASES = ("trixie", "bookworm", "bullseye", "buster", "stretch", "noble", "jammy", "focal", "bionic")
 _UBUNTU = {"noble": "24.04", "jammy": "22.04", "focal": "20.04", "bionic": "18.04"}
@@ -191,6 +194,21 @@ PRESENT_LIBRARIES = frozenset(("libstdc++6", "libgcc-s1", "zlib1g", "libbz2-1.0"
 def only_builds(package: str) -> bool:
     """Whether a package is known to be needed to build only."""
     return package in _TOOLS or (package.startswith(_COMPILERS) and _VERSIONED.fullmatch(package) is not None)
+
+
+def brings_tools(site: "Site") -> bool:
+    """Whether a stage installs compilers or headers, and keeps them."""
+    uses = [placed.command.use for placed in site.commands if placed.command.use is not None]
+    removed = {word.value for use in uses if use.action == "remove" for word in use.operands}
+    return any(
+        (is_headers(name) or only_builds(name)) and name not in removed
+        for use in uses
+        if use.action == "install"
+        and use.manager.family in ("apt", "apk")
+        and use.value_of("--virtual") not in removed - {None}
+        for word in use.operands
+        for name in [(word.value or "").partition("=")[0]]
+    )
 
 
 def library(package: str, release: str) -> str | None:

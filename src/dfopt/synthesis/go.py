@@ -106,10 +106,7 @@ def propose(site: Site) -> Proposal | str | None:
 
 def _named_tools(site: Site) -> frozenset[str]:
     """Programs that the image itself speaks of."""
-    text = " ".join(
-        " ".join(site.build.instructions[index].arguments) for index in site.stage.indexes
-        if site.build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK", "SHELL")
-    )  # fmt: skip
+    text = " ".join(site.said("CMD", "ENTRYPOINT", "HEALTHCHECK", "SHELL"))
     return frozenset(name for name in ("bash", "curl", "git", "tar") if re.search(rf"\b{name}\b", text))
 
 
@@ -152,17 +149,12 @@ def _explained(placed: Placed) -> bool:
 
 def _runs_go(site: Site) -> bool:
     """Whether the image runs the tool chain itself."""
-    for index in site.stage.indexes:
-        instruction = site.build.instructions[index]
-        if instruction.name in ("CMD", "ENTRYPOINT") and instruction.arguments:
-            words = instruction.arguments if instruction.json else tuple(instruction.arguments[0].split())
-            if any(
-                posixpath.basename(word.strip("\"'"))
-                in ("go", "air", "CompileDaemon", "reflex", "realize", "fresh", "dlv", "gin")
-                for word in words
-            ):
-                return True
-    return False
+    return any(
+        posixpath.basename(word.strip("\"'"))
+        in ("go", "air", "CompileDaemon", "reflex", "realize", "fresh", "dlv", "gin")
+        for words in site.started
+        for word in words
+    )
 
 
 def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question | str:
@@ -207,9 +199,9 @@ def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question | str:
     names = _names(site, folder, packages)
     if names and folder is not None:
         return [Artefact(posixpath.join(folder, names[0]), "file", "the program")]
-    answer = site.answer("artefact")
-    if answer is not None:
-        return [Artefact(site.joined(folder, one) or one, "file", "as the configuration answers") for one in answer]
+    answered = site.answered(folder, "file")
+    if answered is not None:
+        return answered
     named = _named_below(site, folder)
     if named is not None:
         return [Artefact(named, "file", "the program")]
@@ -222,24 +214,14 @@ def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question | str:
 
 def _spoken(site: Site, placed: Placed) -> list[Artefact] | Question:
     """What a Makefile builds: the paths that the image runs and that nothing else brings."""
-    answer = site.answer("artefact")
-    if answer is not None:
-        return [
-            Artefact(site.joined(placed.folder, one) or one, "file", "as the configuration answers") for one in answer
-        ]
-    found: dict[str, None] = {}
-    for index in site.stage.indexes:
-        instruction = site.build.instructions[index]
-        if instruction.name in ("CMD", "ENTRYPOINT") and instruction.arguments:
-            words = instruction.arguments if instruction.json else tuple(instruction.arguments[0].split())
-            path = site.joined(site.build.after(site.stage).workdir, words[0].strip("\"'"))
-            if (
-                path is not None
-                and "/" in words[0]
-                and placed.folder is not None
-                and path.startswith(placed.folder.rstrip("/") + "/")
-            ):
-                found[path] = None
+    answered = site.answered(placed.folder, "file")
+    if answered is not None:
+        return answered
+    found = {
+        path: None
+        for path in _started_paths(site)
+        if placed.folder is not None and path.startswith(placed.folder.rstrip("/") + "/")
+    }
     for other in site.commands:
         if posixpath.basename(other.command.name or "") in ("cp", "mv", "install") and other.key > placed.key:
             for word in [word for word in other.simple.words[1:] if not word.text.startswith("-")][:-1]:
@@ -254,6 +236,13 @@ def _spoken(site: Site, placed: Placed) -> list[Artefact] | Question:
     if not paths or site.context is None and len(paths) > 1:
         return Question("artefact", f"what does `{placed.text[:60]}` build that the image runs? -> paths", ("PATHS",))
     return [Artefact(path, "file", "the program") for path in paths]
+
+
+def _started_paths(site: Site) -> list[str]:
+    """The programs that CMD and ENTRYPOINT name by a path."""
+    workdir = site.build.after(site.stage).workdir
+    paths = (site.joined(workdir, words[0].strip("\"'")) for words in site.started if "/" in words[0])
+    return [path for path in paths if path is not None]
 
 
 def _target(site: Site, placed: Placed, index: int, value: str | None) -> str | None:
@@ -276,20 +265,11 @@ def _several(packages: list[str | None]) -> bool:
 
 def _named_below(site: Site, folder: str | None) -> str | None:
     """The file directly below a folder that the image runs, where the file's own words say so: the only one that it can be."""
-    found = set()
-    for index in site.stage.indexes:
-        instruction = site.build.instructions[index]
-        if instruction.name in ("CMD", "ENTRYPOINT") and instruction.arguments:
-            words = instruction.arguments if instruction.json else tuple(instruction.arguments[0].split())
-            path = site.joined(site.build.after(site.stage).workdir, words[0].strip("\"'"))
-            if (
-                path is not None
-                and "/" in words[0]
-                and folder is not None
-                and posixpath.dirname(path) == folder
-                and "." not in posixpath.basename(path)
-            ):
-                found.add(path)
+    found = {
+        path
+        for path in _started_paths(site)
+        if folder is not None and posixpath.dirname(path) == folder and "." not in posixpath.basename(path)
+    }
     return found.pop() if len(found) == 1 and site.context is None else None
 
 
@@ -382,9 +362,9 @@ def _installed(site: Site, placed: Placed, use: Use) -> list[Artefact] | Questio
     folder = placed.folder
     names = _names(site, folder, packages)
     if names is None:
-        answer = site.answer("artefact")
-        if answer is not None:
-            return [Artefact(site.joined(target, one) or one, "file", "as the configuration answers") for one in answer]
+        answered = site.answered(target, "file")
+        if answered is not None:
+            return answered
         return Question(
             "artefact",
             f"`{placed.text[:60]}` names its program after the module, which is not known",

@@ -77,6 +77,9 @@ def propose(site: Site) -> Proposal | str | None:
     )  # fmt: skip
 
 
+_STARTING = ("CMD", "ENTRYPOINT", "HEALTHCHECK")
+
+
 def _manager(placed: Placed) -> str | None:
     use = placed.command.use
     if use is not None and use.manager.name in ("maven", "gradle"):
@@ -95,21 +98,12 @@ def _packs(placed: Placed) -> bool:
     return bool(words & (_PACKING_GOALS if manager == "maven" else _PACKING_TASKS)) if manager is not None else False
 
 
-def _starting(site: Site) -> list[str]:
-    """What CMD, ENTRYPOINT and HEALTHCHECK say."""
-    return [
-        " ".join(site.build.instructions[index].arguments)
-        for index in site.stage.indexes
-        if site.build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK")
-    ]
-
-
 def _runs_tool(site: Site) -> bool:
-    return any(_RUNS.search(text) for text in _starting(site))
+    return any(_RUNS.search(text) for text in site.said(*_STARTING))
 
 
 def _named_tools(site: Site) -> frozenset[str]:
-    text = " ".join(_starting(site))
+    text = " ".join(site.said(*_STARTING))
     return frozenset(name for name in ("curl", "tar", "unzip", "git") if re.search(rf"\b{name}\b", text))
 
 
@@ -300,7 +294,7 @@ def _taken(site: Site, folder: str | None, output: str) -> list[Artefact]:
     file that it must match."""
     found: dict[str, None] = {}
     workdir = site.build.after(site.stage).workdir
-    for text in _starting(site):
+    for text in site.said(*_STARTING):
         for name in _ARCHIVE.findall(text):
             if not set(name) & set("*?$"):
                 path = site.joined(workdir, name)

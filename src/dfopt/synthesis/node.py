@@ -369,11 +369,7 @@ _TOOLS = frozenset(
 
 def _started(site: Site, scripts: "dict[str, Any]") -> str:
     """What CMD, ENTRYPOINT and HEALTHCHECK say, with the scripts of package.json that they run."""
-    texts = [
-        " ".join(site.build.instructions[index].arguments) for index in site.stage.indexes
-        if site.build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK")
-    ]  # fmt: skip
-    found = " ".join(texts)
+    found = " ".join(site.said("CMD", "ENTRYPOINT", "HEALTHCHECK"))
     seen: set[str] = set()
     pending = [found]
     while pending:
@@ -412,9 +408,9 @@ def _named(started: str) -> frozenset[str]:
 def _outputs(site: Site, placed: Placed, scripts: "dict[str, Any]") -> list[Artefact] | Question:
     """What one command builds."""
     folder = _folder(site, placed)
-    answer = site.answer("artefact")
-    if answer is not None:
-        return [Artefact(site.joined(folder, one) or one, "folder", "as the configuration answers") for one in answer]
+    answered = site.answered(folder, "folder")
+    if answered is not None:
+        return answered
     use = placed.command.use
     text = placed.text
     if use is not None and use.manager.name in _MANAGERS:

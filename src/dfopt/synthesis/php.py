@@ -38,12 +38,9 @@ _REPEATED = frozenset(("a2enmod", "a2dismod"))
 def propose(site: Site) -> Proposal | str | None:
     installs = [placed for placed in site.commands if _installs(placed)]
     extended = [placed for placed in site.commands if _name(placed) in _EXTENDS]
-    if not (installs or extended) or bases.repository_of(site.image)[0] != "php" or not _brings_tools(site):
+    if not (installs or extended) or bases.repository_of(site.image)[0] != "php" or not facts.brings_tools(site):
         return None
-    started = " ".join(
-        " ".join(site.build.instructions[index].arguments) for index in site.stage.indexes
-        if site.build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK")
-    )  # fmt: skip
+    started = " ".join(site.said("CMD", "ENTRYPOINT", "HEALTHCHECK"))
     if _DEVELOPS.search(started):
         return None
     known = site.stage.facts
@@ -107,21 +104,6 @@ def _folder(site: Site, placed: Placed) -> str | None:
     for word in use.directories if use is not None else ():
         folder = site.joined(folder, site.value(placed, word))
     return folder
-
-
-def _brings_tools(site: Site) -> bool:
-    """Whether the stage installs compilers or headers, and keeps them."""
-    uses = [placed.command.use for placed in site.commands if placed.command.use is not None]
-    removed = {word.value for use in uses if use.action == "remove" for word in use.operands}
-    return any(
-        (facts.is_headers(name) or facts.only_builds(name)) and name not in removed
-        for use in uses
-        if use.action == "install"
-        and use.manager.family in ("apt", "apk")
-        and use.value_of("--virtual") not in removed - {None}
-        for word in use.operands
-        for name in [(word.value or "").partition("=")[0]]
-    )
 
 
 def _explained(placed: Placed) -> bool:

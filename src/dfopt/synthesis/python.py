@@ -23,8 +23,10 @@ _LISTS = pattern(
     r"(?:requirements|constraints)[a-z0-9_.-]*\.(?:txt|in)|uv\.lock|poetry\.lock|Pipfile(?:\.lock)?|pdm\.lock"
 )
 
+# Packages of the distributions that only install.
+_INSTALLERS = frozenset(("python3-pip", "python3-venv", "python3-setuptools", "python3-wheel", "py3-pip"))
+
 _MANAGERS = frozenset(("pip", "uv", "poetry", "pipenv"))
-_RUNS = pattern(r"\b(?:uv|uvx|poetry|pipenv|pip|pip3|conda|tox|nox|hatch|pdm)\b(?:\s+run\b|\s+install\b)?")
 
 
 def propose(site: Site) -> Proposal | str | None:
@@ -41,7 +43,7 @@ def propose(site: Site) -> Proposal | str | None:
         return f"what the base image `{site.stage.base.text}` brings is not known"
     if not _leaves_behind(site):
         return None  # what is full where slim would do has a rule of its own
-    if any(_runs_manager(text) for text in _starting(site)):
+    if any(_runs_manager(text) for text in site.said("CMD", "ENTRYPOINT", "HEALTHCHECK")):
         return None
     full = small is not None and "slim" not in tag and "alpine" not in tag
     version = _version(site, repository, tag)
@@ -85,8 +87,7 @@ def propose(site: Site) -> Proposal | str | None:
     return Proposal(
         "Python", installs[-1], tuple(outputs.values()), image,
         f"the slim variant of `{site.stage.base.text}`" if small is not None else "the same image, without what only builds", family, explained,
-        is_source, sources_stay=True, packages=packages, tools=frozenset(("python3-pip", "python3-venv", "python3-setuptools", "python3-wheel", "pip", "py3-pip"))
-        - _named_tools(site), build_only=_settings(site), questions=tuple(questions.values()),
+        is_source, sources_stay=True, packages=packages, build_only=_settings(site), tools=_INSTALLERS, questions=tuple(questions.values()),
         starts=frozenset(("python", "python3", f"python{version}")), notes=tuple(notes),
     )  # fmt: skip
 
@@ -128,23 +129,10 @@ def _explained(placed: Placed) -> bool:
     )
 
 
-def _starting(site: Site) -> list[str]:
-    return [
-        " ".join(site.build.instructions[index].arguments)
-        for index in site.stage.indexes
-        if site.build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK")
-    ]
-
-
 def _runs_manager(text: str) -> bool:
     """Whether the image runs an installer, so that the tool must be there."""
     words = re.split(r"[\s\"'\[\],;&|]+", text)
     return any(word in ("uv", "uvx", "poetry", "pipenv", "pip", "pip3", "tox", "nox", "hatch", "pdm") for word in words)
-
-
-def _named_tools(site: Site) -> frozenset[str]:
-    text = " ".join(_starting(site))
-    return frozenset(name for name in ("pip",) if re.search(rf"\b{name}\b", text))
 
 
 def _settings(site: Site) -> frozenset[str]:

@@ -33,10 +33,7 @@ def propose(site: Site) -> Proposal | str | None:
     installs = [placed for placed in site.commands if _is(placed, "install")]
     if not installs or bases.repository_of(site.image)[0] != "ruby":
         return None
-    started = " ".join(
-        " ".join(site.build.instructions[index].arguments) for index in site.stage.indexes
-        if site.build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK")
-    )  # fmt: skip
+    started = " ".join(site.said("CMD", "ENTRYPOINT", "HEALTHCHECK"))
     if _DEVELOPS.search(started):
         return None
     last = installs[-1]
@@ -45,7 +42,7 @@ def propose(site: Site) -> Proposal | str | None:
         return f"it is not known where `{last.text[:60]}` works"
     assert folder is not None
     image = families.variant(site.image, "slim") or site.image
-    if image == site.image and not _brings_tools(site):
+    if image == site.image and not facts.brings_tools(site):
         return None
     if "@" in site.image and image != site.image:
         return f"`{site.stage.base.text}` is pinned, and which slim image belongs to it is not known"
@@ -95,21 +92,6 @@ def _is(placed: Placed, action: str) -> bool:
 
 def _named(started: str) -> frozenset[str]:
     return frozenset(name for name in ("curl", "git") if re.search(rf"\b{name}\b", started))
-
-
-def _brings_tools(site: Site) -> bool:
-    """Whether the stage installs compilers or headers, and keeps them."""
-    uses = [placed.command.use for placed in site.commands if placed.command.use is not None]
-    removed = {word.value for use in uses if use.action == "remove" for word in use.operands}
-    return any(
-        (facts.is_headers(name) or facts.only_builds(name)) and name not in removed
-        for use in uses
-        if use.action == "install"
-        and use.manager.family in ("apt", "apk")
-        and use.value_of("--virtual") not in removed - {None}
-        for word in use.operands
-        for name in [(word.value or "").partition("=")[0]]
-    )
 
 
 _PLACES = frozenset(("BUNDLE_PATH", "GEM_HOME", "GEM_PATH", "BUNDLE_APP_CONFIG", "BUNDLE_USER_HOME"))

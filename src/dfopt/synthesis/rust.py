@@ -147,11 +147,9 @@ def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question:
         f"the programs that `{placed.text[:60]}` builds are named in Cargo.toml, which is not known",
         ("PATH",),
     )
-    answer = site.answer("artefact")
-    if answer is not None:
-        return [
-            Artefact(site.joined(placed.folder, one) or one, "file", "as the configuration answers") for one in answer
-        ]
+    answered = site.answered(placed.folder, "file")
+    if answered is not None:
+        return answered
     folder = placed.folder
     manifest = _option(site, placed, use, "--manifest-path")
     if manifest is not None:
@@ -207,12 +205,7 @@ def _spoken(site: Site, folder: str) -> list[str]:
     """The files directly in a folder that CMD, ENTRYPOINT or a command behind the build names."""
     found: dict[str, None] = {}
     workdir = site.build.after(site.stage).workdir
-    words: list[str | None] = []
-    for index in site.stage.indexes:
-        instruction = site.build.instructions[index]
-        if instruction.name in ("CMD", "ENTRYPOINT") and instruction.arguments:
-            texts = instruction.arguments if instruction.json else tuple(instruction.arguments[0].split())
-            words += [site.joined(workdir, text.strip("\"'")) for text in texts if "/" in text]
+    words = [site.joined(workdir, text.strip("\"'")) for texts in site.started for text in texts if "/" in text]
     for placed in site.commands:
         if posixpath.basename(placed.command.name or "") in ("cp", "mv", "install", "strip", "ln", "upx"):
             words += [site.path(placed, word) for word in placed.simple.words[1:] if not word.text.startswith("-")]
