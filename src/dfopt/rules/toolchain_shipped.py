@@ -68,7 +68,9 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                 )
                 break
         else:
-            yield from _planned(build, given, stage)
+            # Only such a stage can be split.
+            if stage is build.final and len(chain) == 1:
+                yield from _planned(build, given, stage)
 
 
 def _planned(build: Build, given: Given, stage: Stage) -> Iterator[Finding]:

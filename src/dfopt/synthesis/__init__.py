@@ -383,14 +383,14 @@ def _commands(build: Build, index: int) -> Iterator[Placed]:
                 folder = None
 
 
-def text_of(build: Build) -> str:
+def _text_of(build: Build) -> str:
     """The whole file in lower case."""
     return build.syntax.source.text.lower()
 
 
 def plan_of(build: Build, given: Given, stage: Stage) -> Plan | str | None:
     """The plan for a stage, why there is none, or None where no language module builds anything there."""
-    text = text_of(build)
+    text = _text_of(build)
     names = [name for name, marks in LANGUAGES.items() if any(mark in text for mark in marks)]
     if not names:
         return None
