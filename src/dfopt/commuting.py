@@ -829,7 +829,7 @@ def _managed(use: Use, label: str, state: State, folder: str | None, reach: _Rea
     """Adds what a package manager's command reads and writes; scripts of packages and of projects read any variable."""
     simple = use.command
     reach.state.add("*")
-    system = use.manager.family in layers.SYSTEM_FAMILIES
+    system = use.manager.family in packages.SYSTEM_FAMILIES
     if use.uncertain or use.action not in _TRACKED:
         reach.why = f"`{label} {use.verb}` may read and write anything"
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from dfopt import layers, store
+from dfopt import packages, store
 from dfopt.build import Build, Stage
 from dfopt.context import Context
 from dfopt.packages import Use
@@ -142,7 +142,7 @@ def _of_use(use: Use, mounted: bool) -> Figure | None:
     family = use.manager.family
     suffixes = (", mounted", "") if mounted else ("",)
     if use.action in ("install", "download", "upgrade") or (use.action == "build" and family == "pip"):
-        if family in layers.SYSTEM_FAMILIES:
+        if family in packages.SYSTEM_FAMILIES:
             return _row(*(f"install system{suffix}" for suffix in suffixes))
         # What a project declares is many packages, what is named is few.
         if use.reads_project:

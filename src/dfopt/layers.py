@@ -321,7 +321,7 @@ def _occupies(build: Build, stage: Stage, index: int, paths: tuple[str, ...], is
     if any(path.startswith("/usr/local/") for path in paths):
         run = build.run(index)
         for use in run.uses if run is not None else ():
-            if use.manager.family not in SYSTEM_FAMILIES:
+            if use.manager.family not in packages.SYSTEM_FAMILIES:
                 return f"`{use.manager.name} {use.verb}` on line {line} may put programs there"
     veto = touches(build, index, paths)
     if veto is None or _only_makes_above(build, index, paths):
@@ -532,7 +532,9 @@ ELSEWHERE = pattern(r"\bDir\b|^--(?:installroot|root|downloaddir|cache-?dir|conf
 
 
 def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Brought]:
-    if use.manager.family in SYSTEM_FAMILIES and any(ELSEWHERE.search(word.text) for word in use.command.words):
+    if use.manager.family in packages.SYSTEM_FAMILIES and any(
+        ELSEWHERE.search(word.text) for word in use.command.words
+    ):
         return
     seen = environment(state)
     debian = state.base is None or state.base.distribution in (None, "debian")
@@ -780,9 +782,6 @@ def _found_and_deleted(
 # --------------------------------------------------------------------------------------------- what reads and writes
 
 
-# Managers of the distribution; the others install below the working directory or into an interpreter.
-SYSTEM_FAMILIES = frozenset(("apt", "apk", "dnf", "zypper"))
-
 # Only package managers and clean-up commands have business in these.
 _PACKAGE_FOLDERS = (
     "/var/lib/apt/",
@@ -910,7 +909,7 @@ def _command_touches(
     if use is not None:
         if use.manager.family in families:
             return "", False
-        works_here = use.manager.family not in SYSTEM_FAMILIES and (
+        works_here = use.manager.family not in packages.SYSTEM_FAMILIES and (
             use.reads_project or use.action not in ("install", "upgrade", "download")
         )
         why, certain = _manager_touches(use, state, paths, private)
@@ -920,7 +919,7 @@ def _command_touches(
             other, sure = _words_touch(label, simple.words[1:], simple.redirections, state, folder, paths, False, True)
             if sure or not why:
                 why, certain = other, sure
-        if not why and not private and use.manager.family not in SYSTEM_FAMILIES:
+        if not why and not private and use.manager.family not in packages.SYSTEM_FAMILIES:
             why = _sent_elsewhere(use, state, folder, paths)
         return why, certain
     if simple.words and not packages.touches_only_its_words(simple):
@@ -1012,7 +1011,7 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
     name = f"`{use.manager.name} {use.verb}`".replace(" `", "`")
     seen = environment(state)
     # A manager of the distribution makes its folders and locks whatever it does: `apt-get clean` writes below lists too (tried).
-    system = use.manager.family in SYSTEM_FAMILIES
+    system = use.manager.family in packages.SYSTEM_FAMILIES
     lists, caches = system or use.fetches_lists or use.needs_lists, system or use.fills_caches
     # What `npm run` and its like do is up to the project's scripts.
     certain = use.action not in ("run", "init")
@@ -1026,7 +1025,7 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
             continue
         place = packages.locate(folder, state.home, seen, use)
         if place is None:
-            if not private or use.manager.family in SYSTEM_FAMILIES:
+            if not private or use.manager.family in packages.SYSTEM_FAMILIES:
                 return f"{name} keeps files in a folder that is not known", False
         elif any(overlaps(path, place) for path in paths):
             return (f"{name} works with it", True) if certain else (f"{name} may work with it", False)

@@ -469,8 +469,6 @@ def _why_not_wrapped(part: _Part) -> str:
     return ""
 
 
-_SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
-
 # What package managers do without installing a program.
 _HARMLESS = frozenset(("clean", "update", "download", "query", "remove"))
 
@@ -486,14 +484,14 @@ _BRINGING = frozenset(
 def _stays(command: Command) -> bool:
     """Whether a command's program is the system's own, which nothing installs in another folder."""
     if command.use is not None:
-        return command.use.manager.family in _SYSTEM
+        return command.use.manager.family in packages.SYSTEM_FAMILIES
     return packages.touches_only_its_words(command.simple)
 
 
 def _may_install(build: Build, index: int, command: Command, name: str) -> bool:
     """Whether a command may bring another program called `name` into a folder that is looked into before that of the one there is."""
     if command.use is not None:
-        if command.use.manager.family in _SYSTEM or command.use.action in _HARMLESS:
+        if command.use.manager.family in packages.SYSTEM_FAMILIES or command.use.action in _HARMLESS:
             return False
         base, state = build.state(index).base, build.state(index)
         same = base is not None and name in _IN_PLACE.get(base.repository, ()) and state.is_root

@@ -5,7 +5,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import bases, context, layers
+from dfopt import bases, context, layers, packages
 from dfopt.build import Build, Command, Reference, Run, Stage
 from dfopt.packages import Use
 from dfopt.rule import Given
@@ -199,7 +199,7 @@ def _managed(
     build: Build, given: Given, index: int, run: Run, use: Use, span: Span, installed: set[str]
 ) -> Iterator[Need]:
     family, action = use.manager.family, use.action
-    if family in ("apt", "apk", "dnf", "zypper"):
+    if family in packages.SYSTEM_FAMILIES:
         if action == "install":
             installed.update((word.value or "").partition("=")[0] for word in use.operands)
             if "build-essential" in installed:

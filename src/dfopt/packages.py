@@ -850,6 +850,9 @@ _ROWS = (
         cleanings=(Cleaning("sources", ("--clear-all",), ("{home}/.gem/specs",)),),
     ),
 )
+# Managers of the distribution; the others install below the working directory or into an interpreter.
+SYSTEM_FAMILIES = frozenset(("apt", "apk", "dnf", "zypper"))
+
 MANAGERS: dict[str, Manager] = {manager.name: manager for manager in _ROWS}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from dfopt import caches, packages, rewrite
 from dfopt.build import Build, Run, Stage
+from dfopt.packages import Use
 from dfopt.rule import Finding, Fix, Given, Moves, Related, Saving
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
@@ -18,7 +19,6 @@ _CHANGING = pattern(
 # These are versions of the program itself where no default is given, of a tool where one is.
 _VERSION = pattern(r"(?:APP_|PROJECT_|RELEASE_|PACKAGE_)?(?:VERSION|RELEASE|TAG)", re.IGNORECASE)
 
-_SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
 # Installs whose packages may run scripts: that one of them reads such a variable is the author's to rule out.
 _PROJECT = frozenset(
     (
@@ -45,7 +45,7 @@ class _Group(NamedTuple):
 
     members: tuple[int, ...]
     target: int
-    installs: tuple[tuple[Run, object], ...]
+    installs: tuple[tuple[Run, Use], ...]
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
@@ -66,8 +66,8 @@ def _finding(build: Build, stage: Stage, index: int, name: str) -> Iterator[Find
         return
     source = build.syntax.source
     run, use = group.installs[0]
-    label = caches.label(use)  # type: ignore[arg-type]
-    place = run.span(use.command.start, use.command.end)  # type: ignore[attr-defined]
+    label = caches.label(use)
+    place = run.span(use.command.start, use.command.end)
     line = source.line_of(build.instructions[group.target].keyword_span.start)
     count = len({id(one) for one, _ in group.installs})
     message = (
@@ -90,7 +90,7 @@ def _group(build: Build, stage: Stage, index: int, name: str) -> _Group | None:
     names = {name}
     members = [index]
     pending: list[int] = []
-    installs: list[tuple[Run, object]] = []
+    installs: list[tuple[Run, Use]] = []
     target = 0
     taken: list[int] = []
     for at in range(index + 1, stage.last + 1):
@@ -122,19 +122,19 @@ def _group(build: Build, stage: Stage, index: int, name: str) -> _Group | None:
     return _Group((*members, *taken), target, tuple(installs)) if target and installs else None
 
 
-def _installs(build: Build, index: int) -> list[tuple[Run, object]] | None:
+def _installs(build: Build, index: int) -> list[tuple[Run, Use]] | None:
     """The installs of a RUN; None where one of its commands may read any variable."""
     run = build.run(index)
     if run is None or run.script.opaque is not None or run.heredoc:
         return None
-    found: list[tuple[Run, object]] = []
+    found: list[tuple[Run, Use]] = []
     for simple, _, use in run.commands:
         if use is None:
             if not simple.words and not simple.assignments:
                 continue
             if not packages.touches_only_its_words(simple):
                 return None
-        elif use.manager.family not in _SYSTEM | _PROJECT or use.action not in (
+        elif use.manager.family not in packages.SYSTEM_FAMILIES | _PROJECT or use.action not in (
             "install",
             "download",
             "update",

@@ -4,15 +4,13 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import bases, caches, projects, rewrite, sizes
+from dfopt import bases, caches, packages, projects, rewrite, sizes
 from dfopt.build import Build, Command, Run, Stage
 from dfopt.packages import Use
 from dfopt.rule import AddsCommand, AddsWord, DropsWord, Effect, Finding, Fix, Given, PackagesRemoved, Related, Saving
 from dfopt.shell import Simple, Word
 from dfopt.source import Edit
 from dfopt.startup import NamedTuple, pattern
-
-_FAMILIES = frozenset(("apt", "apk", "dnf", "zypper"))
 
 # Compilers and build tools over the distributions.
 _TOOLS = pattern(
@@ -65,7 +63,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
         for one in chain
         for index in one.indexes
         for use in _uses(build, index)
-        if use.action == "remove" and use.manager.family in _FAMILIES
+        if use.action == "remove" and use.manager.family in packages.SYSTEM_FAMILIES
     ]
     kept = [found for one in reversed(chain) for index in one.indexes for found in _kept(build, index, removals)]
     tools = [found for found in kept if any(_TOOLS.fullmatch(name) for name in found.names)]
@@ -136,7 +134,7 @@ def _kept(build: Build, index: int, removals: list[tuple[int, Use]]) -> Iterator
     run = build.run(index) if build.instructions[index].name == "RUN" else None
     if run is None:
         return
-    uses = [use for use in run.uses if use.manager.family in _FAMILIES]
+    uses = [use for use in run.uses if use.manager.family in packages.SYSTEM_FAMILIES]
     if any(use.action == "remove" for use in uses):
         return
     for use in uses:

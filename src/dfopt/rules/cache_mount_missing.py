@@ -63,8 +63,6 @@ _BY_BASE = frozenset(("apt", "dnf", "zypper", "go", "cargo", "gem", "conda"))
 _OLD_FRONTEND = pattern(r"(?:docker\.io/)?docker/dockerfile:1\.[01](?:\.\d+)?")
 _FRONTEND = "docker/dockerfile:1"
 
-_SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
-
 
 class _Member(NamedTuple):
     """A RUN of one stage that works with the folders of one manager, and the mounts that it lacks. `assumed` are facts of a base
@@ -203,7 +201,7 @@ def _members(build: Build, stage: Stage, lacking: dict[int, tuple[Run, Use]]) ->
             )
         elif assumed is not None and family != "apk":
             assumed = None
-        if family in _SYSTEM and (
+        if family in packages.SYSTEM_FAMILIES and (
             use.has("--root") or any(layers.ELSEWHERE.search(word.text) for word in use.command.words)
         ):
             return f"`{caches.label(use)}` works in another root, or keeps its files elsewhere", "", []
@@ -224,7 +222,7 @@ def _members(build: Build, stage: Stage, lacking: dict[int, tuple[Run, Use]]) ->
         missing = tuple((folder, path) for folder, path in found if path is not None)
         members.append(_Member(index, run, use, missing, assumed))
         who = caches.owner(build, index)
-        if family not in _SYSTEM and who.uid is None and assumed is None:
+        if family not in packages.SYSTEM_FAMILIES and who.uid is None and assumed is None:
             user = build.state(index).user
             return (
                 f"the numeric id of the user{f' `{user}`' if user else ''} is not known, and a mount is root's",
@@ -531,7 +529,7 @@ def _fix(build: Build, stage: Stage, family: str, members: list[_Member], agree:
     for image in images:
         # BuildKit takes the places that it makes for mounts away again, with the folders above that it made (tried).
         effects.append(Removes((*made, *gone), image.index))
-        if family in _SYSTEM:
+        if family in packages.SYSTEM_FAMILIES:
             # What the base image has there stays, which a deletion in the RUN took away (tried: apt's `lists/partial`).
             effects.append(Adds(gone, image.index))
     where = " and ".join(f"`{path}`" for path in removed)

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
-from dfopt import caches
+from dfopt import caches, packages
 from dfopt.build import Build
 from dfopt.packages import Use
 from dfopt.rule import Finding, Given, Saving
-
-_SYSTEM = ("apt", "apk", "dnf", "zypper")
 
 # With one of these only some packages are upgraded, or none.
 _LIMITS = (
@@ -39,7 +37,7 @@ def _message(use: Use) -> str:
 def _upgrades_all(use: Use) -> bool:
     """Whether a command upgrades whatever is installed, not only some of it."""
     named = use.operands or use.verb.startswith(("group", "local", "debuginfo")) or use.uncertain
-    if use.manager.family not in _SYSTEM or use.action != "upgrade" or named:
+    if use.manager.family not in packages.SYSTEM_FAMILIES or use.action != "upgrade" or named:
         return False
     known = {option.canonical for option in use.options} | {option.name for option in use.options}
     return known.isdisjoint(_LIMITS)

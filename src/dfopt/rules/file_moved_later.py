@@ -14,8 +14,6 @@ from dfopt.source import Edit
 # What is laid there is there to be taken elsewhere.
 _STAGING = ("/tmp/", "/var/tmp/")
 
-_SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
-
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
     for stage in build.stages:
@@ -242,7 +240,7 @@ def _untouched(build: Build, stage: Stage, path: str, copy: int) -> bool:
                 ):
                     return False
             else:
-                veto = layers.touches(build, index, (path,), families=tuple(_SYSTEM))
+                veto = layers.touches(build, index, (path,), families=tuple(packages.SYSTEM_FAMILIES))
                 if veto is not None and not _is_mkdir_above(build, index, path):
                     return False
     return True
@@ -293,7 +291,7 @@ def _between(
             if before is not None and command.simple.start >= before:
                 break
             line = build.syntax.source.line_of(run.span(command.simple.start, command.simple.end).start)
-            if command.use is not None and command.use.manager.family in _SYSTEM:
+            if command.use is not None and command.use.manager.family in packages.SYSTEM_FAMILIES:
                 if command.use.action in ("install", "upgrade") and target.split("/")[1] in bases.SYSTEM_FOLDERS:
                     raise _No(f"`{command.use.manager.name} {command.use.verb}` on line {line} may have a file there")
                 continue

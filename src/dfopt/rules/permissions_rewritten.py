@@ -34,8 +34,6 @@ _ACCOUNTS = frozenset(
 # Folders of the system in which packages of the distribution have no files.
 _OWN_FOLDERS = ("/home/", "/opt/", "/srv/", "/usr/src/", "/mnt/")
 
-_SYSTEM = frozenset(("apt", "apk", "dnf", "zypper"))
-
 _OWNER = pattern(r"([A-Za-z_][\w-]*|[0-9]+)?(?:(:)([A-Za-z_][\w-]*|[0-9]+)?)?")
 _NUMBER = pattern(r"0?[0-7]{3}|[0-7]{4}")
 # Of these the file's old mode and the umask decide nothing but what stays as it is.
@@ -471,7 +469,7 @@ def _check_folder(
 
 def _installs(command: Command) -> bool:
     use = command.use
-    return use is not None and use.manager.family in _SYSTEM and use.action in ("install", "upgrade")
+    return use is not None and use.manager.family in packages.SYSTEM_FAMILIES and use.action in ("install", "upgrade")
 
 
 def _first_install(run: Run) -> str:

@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Iterator
 
-from dfopt import bases, synthesis
+from dfopt import bases, packages, synthesis
 from dfopt.build import Build, Command, Stage
 from dfopt.rule import Finding, Fix, Given, Related, Saving
 from dfopt.source import Span
@@ -147,7 +147,7 @@ def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:
             if any(use.action == "remove" for use in uses):
                 continue
             for use in uses:
-                if use.action != "install" or use.manager.family not in ("apt", "apk", "dnf", "zypper"):
+                if use.action != "install" or use.manager.family not in packages.SYSTEM_FAMILIES:
                     continue
                 for word in use.operands:
                     name = (word.value or "").partition("=")[0]
