@@ -304,6 +304,32 @@ def test_what_is_not_known_is_not_done(text: str, why: str, tmp_path: pathlib.Pa
     assert why in left
 
 
+_PIP = "WORKDIR /app\nCOPY . .\nRUN pip install -r requirements.txt\nCMD python app.py\n"
+_BUNDLE = "WORKDIR /app\nCOPY . .\nRUN bundle install\nCMD bundle exec puma\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_split"),
+    [
+        ("FROM python:3.12-slim\nRUN apt-get update && apt-get install -y gcc\n" + _PIP, True),
+        ("FROM python:3.12-slim\nRUN apt-get update && apt-get install -y libpq-dev\n" + _PIP, True),
+        # Compilers named elsewhere in the file make no difference.
+        ("FROM python:3.12-slim\n# no gcc\nRUN apt-get update && apt-get install -y git make vim\n" + _PIP, False),
+        ("FROM ruby:3.3-slim\nRUN apt-get update && apt-get install -y git vim\n" + _BUNDLE, False),
+        ("FROM ruby:3.3-slim\nRUN apt-get update && apt-get install -y build-essential\n" + _BUNDLE, True),
+        ("FROM php:8.3-cli-alpine\nRUN apk add --no-cache $PHPIZE_DEPS && pecl install redis && docker-php-ext-enable redis\nCOPY app.php /app/\nCMD php /app/app.php\n", True),
+        ("FROM php:8.3-cli-alpine\nRUN apk add --no-cache --virtual .b $PHPIZE_DEPS && pecl install redis && docker-php-ext-enable redis && apk del .b\n"
+         "COPY app.php /app/\nCMD php /app/app.php\n", False),
+    ],
+)  # fmt: skip
+def test_only_compilers_and_headers_are_worth_a_stage(text: str, is_split: bool, tmp_path: pathlib.Path) -> None:
+    for name in ("app.py", "requirements.txt", "app.php"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "Gemfile.lock").write_text("GEM\n  specs:\n    puma (6.4.2)\n")
+    fixed = engine.fix(Source(text, "Dockerfile"), catalogue.rules([RULE]), given_of_folder(tmp_path), unsafe=True)
+    assert ("AS build" in fixed.source.text) is is_split
+
+
 def test_lines_end_as_the_authors_do(tmp_path: pathlib.Path) -> None:
     text = (START + "# the port\nEXPOSE 80\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a").replace("\n", "\r\n")
     after, _ = made(tmp_path, text)

@@ -71,6 +71,8 @@ _TOOLS = frozenset(
     " golang-go go cargo rustc rust maven gradle valgrind gdb python-dev python3-dev doxygen subversion mercurial bzr git git-lfs openssh-client"
     " devscripts debhelper fakeroot file rsync less vim nano".split()
 )
+# What brings a C compiler with all it needs; the last two are what the images of PHP name so.
+_CHAINS = frozenset(("build-essential", "build-base", "alpine-sdk", "base-devel", "$PHPIZE_DEPS", "${PHPIZE_DEPS}"))
 _COMPILERS = ("gcc", "g++", "clang", "cpp", "llvm", "lld", "mold", "linux-headers", "golang-")
 _VERSIONED = pattern(
     r"(?:gcc|g\+\+|clang|cpp|llvm|lld|mold)(?:-[0-9.]+)?|(?:gcc|g\+\+)-[a-z0-9-]+|clang-[a-z]+|linux-headers[a-z0-9.-]*|golang-[0-9.]+(?:-go)?"
@@ -196,18 +198,23 @@ def only_builds(package: str) -> bool:
     return package in _TOOLS or (package.startswith(_COMPILERS) and _VERSIONED.fullmatch(package) is not None)
 
 
+def compiles(package: str) -> bool:
+    """Whether a package brings a C or C++ compiler."""
+    return package in _CHAINS or (package.startswith(("gcc", "g++", "clang")) and only_builds(package))
+
+
 def brings_tools(site: "Site") -> bool:
-    """Whether a stage installs compilers or headers, and keeps them."""
+    """Whether a stage installs compilers or headers, and keeps them. (Git, make or an editor alone are not worth a stage.)"""
     uses = [placed.command.use for placed in site.commands if placed.command.use is not None]
     removed = {word.value for use in uses if use.action == "remove" for word in use.operands}
     return any(
-        (is_headers(name) or only_builds(name)) and name not in removed
+        (is_headers(name) or compiles(name)) and name not in removed
         for use in uses
         if use.action == "install"
         and use.manager.family in ("apt", "apk")
         and use.value_of("--virtual") not in removed - {None}
         for word in use.operands
-        for name in [(word.value or "").partition("=")[0]]
+        for name in [(word.value or word.text).partition("=")[0]]
     )
 
 

@@ -402,7 +402,7 @@ def _is_static(site: Site, built: list[Placed], known: bases.Base) -> tuple[bool
         return True, None
     # Alpine's image of Go has no C compiler: without one cgo is off.
     compilers = any(
-        facts.only_builds((word.value or "").partition("=")[0]) and re.match(r"gcc|g\+\+|clang|build-base|alpine-sdk", word.value or "")
+        facts.compiles((word.value or "").partition("=")[0])
         for placed in site.commands if placed.command.use is not None and placed.command.use.action == "install"
         for word in placed.command.use.operands
     )  # fmt: skip

@@ -41,7 +41,7 @@ def propose(site: Site) -> Proposal | str | None:
     known = site.stage.facts
     if known is None or known.distribution not in ("debian", "alpine"):
         return f"what the base image `{site.stage.base.text}` brings is not known"
-    if not _leaves_behind(site):
+    if not facts.brings_tools(site):
         return None  # what is full where slim would do has a rule of its own
     if any(_runs_manager(text) for text in site.said("CMD", "ENTRYPOINT", "HEALTHCHECK")):
         return None
@@ -160,24 +160,6 @@ def _system_packages(site: Site) -> set[str]:
 
 def _has_system_python(site: Site) -> bool:
     return bool(_system_packages(site) & {"python3", "python3-pip", "python3-venv", "python3-dev"})
-
-
-def _leaves_behind(site: Site) -> bool:
-    """Whether the stage installs something that only builds, and does not take it away again."""
-    removed = {
-        (word.value or "").partition("=")[0]
-        for placed in site.commands
-        if placed.command.use is not None and placed.command.use.action == "remove"
-        for word in placed.command.use.operands
-    }
-    virtual = any(
-        placed.command.use is not None
-        and placed.command.use.manager.family == "apk"
-        and placed.command.use.value_of("--virtual") in removed
-        for placed in site.commands
-    )
-    left = {name for name in _system_packages(site) if facts.only_builds(name) or facts.is_headers(name)} - removed
-    return bool(left) and not virtual
 
 
 def _version(site: Site, repository: str, tag: str) -> str:
