@@ -11,7 +11,7 @@ from test_compare import File, folder, tar
 from test_images import as_tar, blob, layout, manifest
 from test_report import official_schema
 
-from dfopt import cli
+from dfopt import cli, console
 from dfopt.audit import Audit, audit, limits, plain, show
 from dfopt.images import Image, Step, read_layer
 from dfopt.source import Source
@@ -300,17 +300,17 @@ def test_the_command(
     monkeypatch.chdir(tmp_path)
     path = archive(tmp_path)
     (tmp_path / "Dockerfile").write_text("FROM scratch\nRUN make\nRUN rm /a\n")
-    assert call(path, "--dockerfile", "Dockerfile") == cli.CLEAN
+    assert call(path, "--dockerfile", "Dockerfile") == console.CLEAN
     shown = capsys.readouterr().out
     assert "image.tar: 50.0 kB in 2 layers, 0 bytes of them in its file system" in shown
     assert "RUN make (line 2)" in shown
-    assert call(path, "--highest-wasted-bytes", "1kB") == cli.FINDINGS
+    assert call(path, "--highest-wasted-bytes", "1kB") == console.FINDINGS
     assert "100.0 kB are wasted, the limit is 1.0 kB" in capsys.readouterr().out
     (tmp_path / ".dive-ci").write_text("rules:\n  lowestEfficiency: 0.99\n")
-    assert call(path) == cli.FINDINGS
-    assert call(path, "--lowest-efficiency", "disabled") == cli.CLEAN
+    assert call(path) == console.FINDINGS
+    assert call(path, "--lowest-efficiency", "disabled") == console.CLEAN
     for form in ("json", "sarif", "html"):
-        assert call(path, "--format", form, "--output", f"report.{form}") == cli.FINDINGS
+        assert call(path, "--format", form, "--output", f"report.{form}") == console.FINDINGS
         assert (tmp_path / f"report.{form}").stat().st_size > 500
 
 
@@ -325,5 +325,5 @@ def test_wrong_use(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], m
         (("x.tar", "--max-size", "big"), "`big` -> bytes"),
         (("x.tar", "--dockerfile", "gone"), "no such file"),
     ):
-        assert call(*words) == cli.WRONG_USE
+        assert call(*words) == console.WRONG_USE
         assert message in capsys.readouterr().err

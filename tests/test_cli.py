@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import stand_in_rules
 
-from dfopt import __version__, cli, files
+from dfopt import __version__, cli, console, files
 from dfopt.build import Build
 from dfopt.rule import Finding, Given
 
@@ -390,10 +390,10 @@ def test_color(here: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert cli._colored("auto", stream)
+    assert console.colored("auto", stream)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not cli._colored("auto", stream)
-    assert cli._colored("always", stream)
+    assert not console.colored("auto", stream)
+    assert console.colored("always", stream)
 
 
 def test_nothing_found_says_so(here: Path, call: Call) -> None:

@@ -194,7 +194,7 @@ def test_nothing_to_plan_and_no_plan_are_no_error() -> None:
     ("words", "text", "message"),
     [
         (("no-such-file",), "", "dfopt: no-such-file: no such file or directory\n"),
-        (("-",), "FROM\n", "dfopt: -: BuildKit refuses it -> `dfopt check` says why\n"),
+        (("-",), "FROM\n", "dfopt: <stdin>: BuildKit refuses it -> `dfopt check` says why\n"),
         (("--context", "no-such-folder", "-"), "", "dfopt: --context: `no-such-folder` is no folder\n"),
         (("--config", "no-such-file", "-"), "", "dfopt: no-such-file: no such file\n"),
     ],

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 from test_compare import BASE, File, changed, folder, link, tar
 
-from dfopt import cli, engine, verify
+from dfopt import cli, console, engine, verify
 from dfopt.engine import Applied
 from dfopt.rule import Adds, Changes, ChangesConfig, Effect, Given, Layers, Removes
 from dfopt.source import Source
@@ -351,23 +351,23 @@ def call(*words: str) -> int:
 
 
 def test_a_missing_file_and_wrong_words(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(str(tmp_path / "Dockerfile")) == cli.WRONG_USE
+    assert call(str(tmp_path / "Dockerfile")) == console.WRONG_USE
     assert "no such file" in capsys.readouterr().err
     path = tmp_path / "Dockerfile"
     path.write_text("FROM debian:bookworm-slim\nRUN apt-get update && apt-get install -y jq\n")
-    assert call("--engine", "lxc", str(path)) == cli.WRONG_USE
+    assert call("--engine", "lxc", str(path)) == console.WRONG_USE
     assert "--engine: `lxc` -> one of docker, podman, buildah, buildctl" in capsys.readouterr().err
-    assert call("--target", "gone", str(path)) == cli.WRONG_USE
+    assert call("--target", "gone", str(path)) == console.WRONG_USE
     assert "there is no stage `gone`" in capsys.readouterr().err
     path.write_text("FRO debian\n")
-    assert call(str(path)) == cli.WRONG_USE
+    assert call(str(path)) == console.WRONG_USE
     assert "BuildKit refuses it" in capsys.readouterr().err
 
 
 def test_nothing_to_prove(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "Dockerfile"
     path.write_text("FROM debian:bookworm-slim\nWORKDIR /app\n")
-    assert call(str(path)) == cli.CLEAN
+    assert call(str(path)) == console.CLEAN
     assert "nothing to prove" in capsys.readouterr().out
 
 
@@ -420,7 +420,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: pathlib.Path) -> None:
             assert process.poll() is None
         process.send_signal(2)
         process.communicate(timeout=20)
-    assert process.returncode == cli.INTERRUPTED
+    assert process.returncode == console.INTERRUPTED
     assert list(work.iterdir()) == []
     assert json.loads((tmp_path / "calls").read_text().splitlines()[-1])[:3] == ["image", "rm", "-f"]
 
@@ -433,5 +433,5 @@ def test_effects_of_the_stage_that_is_built() -> None:
     for target, paths in (("one", ("/1",)), ("two", ("/2",)), (None, ("/2",))):
         made = verify.request_for(source, fixed, source, Given(), "/nowhere", "Dockerfile", target)
         assert [one.paths for _, one in made.declared if isinstance(one, Adds | Changes)] == [paths]
-    with pytest.raises(KeyError):
+    with pytest.raises(verify.NoStage):
         verify.request_for(source, fixed, source, Given(), "/nowhere", "Dockerfile", "three")

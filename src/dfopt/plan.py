@@ -31,7 +31,11 @@ class Plan(NamedTuple):
     fail_level: str
 
 
-class UnknownRule(ValueError):
+class BadWish(ValueError):
+    """What the caller asks for is not there."""
+
+
+class UnknownRule(BadWish):
     """An `entry` that names no rule; the text gives the nearest."""
 
     def __init__(self, message: str, entry: str) -> None:
@@ -72,12 +76,31 @@ def answers_of(settings: Config, path: str | None) -> tuple[tuple[str, tuple[str
     return tuple(found)
 
 
+def excluded(settings: Callable[[str], Config]) -> Callable[[str], bool]:
+    """Whether the configuration leaves out a path that is met on a walk; `settings` finds the configuration of a folder."""
+    exclusions: dict[str, list[Callable[[str], object]]] = {}
+
+    def is_excluded(path: str) -> bool:
+        try:
+            found = settings(os.path.dirname(path))
+        except ConfigError:
+            return False  # said when a file below is done
+        if found.exclude and found.path not in exclusions:
+            exclusions[found.path] = [files.pattern(text).fullmatch for text in found.exclude]
+        below = files.relative(path, found.folder) if found.exclude else None
+        return below is not None and any(matches(below) for matches in exclusions[found.path])
+
+    return is_excluded
+
+
 def planner(wishes: Wishes) -> Callable[[Config, str], Plan]:
     """A function from a configuration and a path to the plan for that file; equal plans are made once.
 
-    Raises UnknownRule at once where `wishes` name a rule that there is not; the function raises ConfigError where the
+    Raises BadWish at once where `wishes` name a rule or a folder that there is not; the function raises ConfigError where the
     configuration does.
     """
+    if wishes.context is not None and not os.path.isdir(wishes.context):
+        raise BadWish(f"--context: `{wishes.context}` is no folder")
     for entries in (wishes.select, wishes.extend_select, wishes.ignore):
         if entries:
             select(entries)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dfopt import cli, verify
+from dfopt import console, verify
 from dfopt.engine import Applied
 from dfopt.rule import Effect, Layers, Removes
 from dfopt.source import Source
@@ -92,7 +92,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: pathlib.Path, docker: Docker) -> 
             pytest.fail("the build ended before it was interrupted")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
-    assert process.returncode == cli.INTERRUPTED
+    assert process.returncode == console.INTERRUPTED
     assert list(work.iterdir()) == []
     assert sorted(one.name for one in project.iterdir()) == ["Dockerfile"]
     assert stored(docker) == before

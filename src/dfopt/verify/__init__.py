@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dfopt import context, costs, images, manifests
 from dfopt.build import Build
 from dfopt.engine import Applied, Fixed
-from dfopt.rule import Effect, Given, Layers, SplitsStage
+from dfopt.rule import Assembles, Effect, Given, Layers, SplitsStage
 from dfopt.source import Edit, Source, apply_edits
 from dfopt.syntax import parse
 from dfopt.verify import compare, engines
@@ -22,6 +22,10 @@ from dfopt.verify.compare import Difference
 from dfopt.verify.engines import BuildFailed, Engine, Wish
 
 PROVED, DIFFERENT, NOT_BUILT = 0, 1, 4
+
+
+class NoStage(ValueError):
+    """The file has no stage of the name, or number, that was asked for."""
 
 
 class Request(NamedTuple):
@@ -234,7 +238,7 @@ def declared(fixed: Fixed, build: Build, target: int) -> tuple[tuple[Applied, Ef
             found += [
                 (applied, one) for one in applied.effects if isinstance(one, compare.EFFECTS) and one.stage in chain
             ]
-            if any(type(one).__name__ == "Assembles" for one in applied.effects):
+            if any(isinstance(one, Assembles) for one in applied.effects):
                 filled += [one.stage for one in applied.effects if isinstance(one, Layers)]
         for stage in sorted(filled, reverse=True):
             chain = {one + (one >= stage) for one in chain}
@@ -377,13 +381,13 @@ def request_for(
     source: Source, fixed: Fixed | None, after: Source, given: Given, root: str, name: str, target: str | None = None
 ) -> Request:
     """The request for a file and what became of it; `fixed` is None where the other text comes from somewhere else, so that
-    nothing is declared. Raises KeyError where there is no stage `target`."""
+    nothing is declared. Raises NoStage."""
     build = Build(parse(source), given.contexts)
     stage = build.final
     if target is not None:
         stage = next((one for one in build.stages if one.name == target.lower() or str(one.index) == target), None)
         if stage is None:
-            raise KeyError(target)
+            raise NoStage(f"{source.name}: there is no stage `{target}`")
     effects = declared(fixed, build, stage.index) if fixed is not None and stage is not None else ()
     place = context.open_context(root, name)
     own = place.ignore.path

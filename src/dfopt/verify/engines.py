@@ -22,6 +22,10 @@ class NoEngine(Exception):
     """No engine can be used; the message says why, and what to do."""
 
 
+class BadOption(ValueError):
+    """An option for an engine that is no words of a shell."""
+
+
 class BuildFailed(Exception):
     """An engine could not build; `tail` are the last lines that it said."""
 
@@ -233,7 +237,13 @@ def read(archive: str, known: dict[str, images.Layer], platform: str = "") -> im
 
 
 def words(entries: Iterable[str]) -> tuple[str, ...]:
-    """Options for an engine's command line, each given as one text (`--network=host`, `--builder remote`)."""
+    """Options for an engine's command line, each given as one text (`--network=host`, `--builder remote`). Raises BadOption."""
     import shlex
 
-    return tuple(word for entry in entries for word in shlex.split(entry))
+    found: list[str] = []
+    for entry in entries:
+        try:
+            found += shlex.split(entry)
+        except ValueError as error:
+            raise BadOption(f"--engine-option: `{entry}`: {str(error).lower()}") from None
+    return tuple(found)
