@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from conftest import CHECKOUT
-from test_history import IDENTITY, put, repository
+from test_history import put, repository
 
 from dfopt import costs, engine, reorder
 from dfopt.build import Build
@@ -44,16 +44,7 @@ COPY src /app/src
 CMD ["/app/src/run"]
 """
 
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    for name, value in IDENTITY.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NO_COLOR", "1")
+pytestmark = pytest.mark.usefixtures("git_alone")
 
 
 @pytest.fixture

@@ -83,11 +83,6 @@ def commute(build: Build, first: int, second: int, linkless: bool = False) -> Ve
     return Verdict(True, "neither writes what the other reads or writes")
 
 
-def uses_variable(found: Access, name: str) -> bool:
-    """Whether an instruction may read a variable."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in found.state if pattern not in _STATE)
-
-
 _ANY_LABEL = "LABEL *"
 _STATE = frozenset(("USER", "WORKDIR", "SHELL"))
 

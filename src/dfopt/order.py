@@ -536,14 +536,6 @@ _REACH = 30
 # ------------------------------------------------------------------------------------------------------- of a stage
 
 
-class Tie(NamedTuple):
-    """Why a step stays behind another one of its stage."""
-
-    first: int
-    second: int
-    why: str
-
-
 class Ordered(NamedTuple):
     """The order of a stage's steps and settings, by the indexes of the instructions, that is proposed. `steps` are those that may be moved,
     each with what stands against moving it; `reasons` are why pairs may change places; `gap` is how many

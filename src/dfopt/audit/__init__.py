@@ -304,7 +304,7 @@ def _dive(layers: tuple[Layer, ...]) -> tuple[float, int, float]:
     sizes: dict[str, list[int]] = {}
     there: dict[str, Entry] = {}
     for layer in layers:
-        for path, size in _removals(layer, there):
+        for path, size in _removals(layer, there).items():
             sizes.setdefault(path, []).append(size)
         gone = hides(layer, there)
         for path in gone:
@@ -320,10 +320,18 @@ def _dive(layers: tuple[Layer, ...]) -> tuple[float, int, float]:
     return needed / total if total else 1.0, wasted, wasted / above if above else 0.0
 
 
-def _removals(layer: Layer, there: Mapping[str, Entry]) -> Iterator[tuple[str, int]]:
-    for path in layer.hidden:
-        below = path.rstrip("/") + "/"
-        yield path, sum(entry.size for one, entry in there.items() if one == path or one.startswith(below))
+def _removals(layer: Layer, there: Mapping[str, Entry]) -> dict[str, int]:
+    """The bytes that each whiteout of a layer takes away, with all below it."""
+    sizes = dict.fromkeys(layer.hidden, 0)
+    for path, entry in there.items() if sizes else ():
+        above = path
+        while True:
+            if above in sizes:
+                sizes[above] += entry.size
+            if above == "/":
+                break
+            above = posixpath.dirname(above)
+    return sizes
 
 
 # ------------------------------------------------------------------------------------------------- instructions
