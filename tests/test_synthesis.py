@@ -76,7 +76,7 @@ def test_fixed(name: str) -> None:
         return
     text = fixed.source.text
     plan = plan_for(source, given).plan
-    for words in plan.finish if isinstance(plan, Plan) else ():
+    for words in plan.finish.commands if isinstance(plan, Plan) else ():
         # What ends the builder may stand behind the author's last command.
         text = re.sub(rf"[ \t]*(?:\\\n[ \t]*)?&& {re.escape(' '.join(words))}", "", text)
     lines = text.split("\n")

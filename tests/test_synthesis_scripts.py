@@ -98,7 +98,7 @@ def test_modules_for_development_go_only_where_that_is_right(
 ) -> None:  # fmt: skip
     plan = node(tmp_path, "nest build", start, files, **manifest)
     assert isinstance(plan, Plan)
-    assert plan.finish == (finish or ())
+    assert plan.finish.commands == (finish or ())
 
 
 @pytest.mark.parametrize(

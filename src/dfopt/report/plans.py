@@ -33,7 +33,7 @@ def _lines(one: Planned) -> list[str]:
         f"{one.path}: {plan.language}: `{plan.built.text}` on line {line}",
         f"  builder   `{plan.builder}` (the stage as it is)",
     ]
-    lines += [f"  ended by  {' '.join(words)}" for words in plan.finish]
+    lines += [f"  ended by  {' '.join(words)}" for words in plan.finish.commands]
     lines.append(f"  runtime   {plan.image}{f' AS {plan.name}' if plan.name else ''}: {plan.why}")
     for mark, texts in (
         ("carried", [f"{artefact.to or artefact.path}{'/' if artefact.kind == 'folder' else ''}: {artefact.why}" for artefact in plan.artefacts]),
@@ -110,7 +110,7 @@ def _object(one: Planned) -> "dict[str, Any]":
                 for artefact in plan.artefacts
             ],
             "packages": list(plan.packages),
-            "ended_by": [" ".join(words) for words in plan.finish],
+            "ended_by": [" ".join(words) for words in plan.finish.commands],
             "set_up": list(plan.users),
             "moved": _shown(one.build, plan, True),
             "repeated": _shown(one.build, plan, False),

@@ -35,7 +35,8 @@ What the language says (the fields of `Proposal` say the details):
 - `questions` are what the language does not know. Ask with `site.answer(id)` first: a question that is answered is none.
   An id is words joined by `-`; its answer is a list of texts. Give `choices` where there are such.
 - `starts` names programs that the runtime image brings (`java`, `node`, `python`): a command may start with them.
-- `finish` are commands that end the builder (`npm prune --omit=dev`), and `setup` such as the runtime repeats (`npm install -g serve`), as words.
+- `finish` are commands that end the builder (`npm prune --omit=dev`) with what they do to the files that are carried, and `setup` such as
+  the runtime repeats (`npm install -g serve`), as words.
 - `left` are paths that the stage puts somewhere for the build alone (Composer itself).
 - `notes` are caveats that the person must read before agreeing.
 
@@ -125,6 +126,14 @@ class Question(NamedTuple):
     choices: tuple[str, ...]
 
 
+class Finish(NamedTuple):
+    """Commands that end the builder, as words, and the paths that they remove and change, as effects have them."""
+
+    commands: tuple[tuple[str, ...], ...] = ()
+    removes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
 class Proposal(NamedTuple):
     """What a language module says; see the head of this module."""
 
@@ -147,7 +156,7 @@ class Proposal(NamedTuple):
     questions: tuple[Question, ...] = ()
     starts: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
-    finish: tuple[tuple[str, ...], ...] = ()
+    finish: Finish = Finish()
     setup: tuple[tuple[str, ...], ...] = ()
     left: frozenset[str] = frozenset()
 
@@ -206,7 +215,7 @@ class Plan(NamedTuple):
     changed: tuple[tuple[str, str], ...]
     questions: tuple[Question, ...]
     notes: tuple[str, ...]
-    finish: tuple[tuple[str, ...], ...] = ()
+    finish: Finish = Finish()
 
 
 class Site:

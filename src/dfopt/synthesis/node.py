@@ -10,7 +10,7 @@ import re
 
 from dfopt import bases, families, projects
 from dfopt.startup import TYPE_CHECKING, pattern
-from dfopt.synthesis import Artefact, Placed, Proposal, Question, Site, facts
+from dfopt.synthesis import Artefact, Finish, Placed, Proposal, Question, Site, facts
 
 if TYPE_CHECKING:
     from typing import Any
@@ -133,7 +133,7 @@ def propose(site: Site) -> Proposal | str | None:
         notes.append(
             "programs that only the full image has (`git`, `curl`, `python3`, ImageMagick) are gone, unless the plan names them"
         )
-    finish: tuple[tuple[str, ...], ...] = ()
+    finish = Finish()
     if server is None or (server not in setup_names(setup) and server != "nginx"):
         if not any(_installs(placed) for placed in site.commands):
             return "the file installs no modules"
@@ -591,7 +591,7 @@ def _by_start(site: Site, folder: str | None) -> tuple[str, ...]:
 
 def _pruning(
     site: Site, last: Placed, folder: str, manifest: "dict[str, Any]", started: str, every: set[str], notes: list[str]
-) -> tuple[tuple[str, ...], ...]:
+) -> Finish:
     """The commands that take development dependencies out at the builder's end; none where that is not shown to be right."""
     steps = [index for index in site.stage.indexes if site.build.instructions[index].name in ("RUN", "COPY", "ADD")]
     installs = [placed for placed in site.commands if _installs(placed) and placed.command.use is not None]
@@ -600,11 +600,11 @@ def _pruning(
         placed.command.use is not None and (placed.command.use.production or placed.command.use.verb == "prune")
         for placed in installs
     ):
-        return ()
+        return Finish()
     if any(placed.command.use is not None and placed.command.use.verb == "prune" for placed in site.commands):
-        return ()
+        return Finish()
     if any(site.build.state(placed.instruction).lookup("NODE_ENV")[1] == "production" for placed in installs):
-        return ()
+        return Finish()
     why = ""
     development = _names(manifest, "devDependencies")
     if managers - {"npm"}:
@@ -612,7 +612,7 @@ def _pruning(
     elif not manifest:
         why = "package.json is not known"
     elif not development:
-        return ()
+        return Finish()
     elif every & _GENERATES:
         why = f"`{sorted(every & _GENERATES)[0]}` writes into the modules"
     elif _runs_of(started) & _programs(development):
@@ -623,9 +623,11 @@ def _pruning(
         why = "the image's command loads modules by options"
     if why:
         notes.append(f"development dependencies stay among the modules: {why}")
-        return ()
+        return Finish()
     notes.append("development dependencies are taken out: what the program needs must be among `dependencies`")
-    return (("npm", "prune", "--omit=dev" if projects.npm_is_new(site.build, last.instruction) else "--production"),)
+    words = ("npm", "prune", "--omit=dev" if projects.npm_is_new(site.build, last.instruction) else "--production")
+    modules = posixpath.join(folder, "node_modules")
+    return Finish((words,), (f"{modules}/**",), (f"{modules}/.package-lock.json",))
 
 
 def _runs_of(started: str) -> set[str]:

@@ -2,7 +2,19 @@
 
 from dfopt import layers, rewrite
 from dfopt.build import Build
-from dfopt.rule import AddsCommand, Copied, Effect, Keeps, Layers, Repeated, Setting, SetUp, SplitsStage
+from dfopt.rule import (
+    AddsCommand,
+    Changes,
+    Copied,
+    Effect,
+    Keeps,
+    Layers,
+    Removes,
+    Repeated,
+    Setting,
+    SetUp,
+    SplitsStage,
+)
 from dfopt.source import Edit, Span
 from dfopt.synthesis import Kept, NewCopy, NewRun, NewSetting, Plan
 
@@ -22,8 +34,8 @@ def edits_of(build: Build, plan: Plan) -> tuple[Edit, ...]:
     flags = "".join(f"{flag.text} " for flag in opening.flags)
     ending = _ending(build, plan)
     lines: list[str] = []
-    if plan.finish and ending is None:
-        lines = _joined(case("RUN"), plan.finish, build.syntax.escape)
+    if plan.finish.commands and ending is None:
+        lines = _joined(case("RUN"), plan.finish.commands, build.syntax.escape)
     lines += ["", f"{case('FROM')} {flags}{plan.image}" + (f" {case('AS')} {name}" if name else "")]
     edits: list[Edit] = [ending] if ending is not None else []
     steps = [index for index in stage.indexes if build.instructions[index].name in ("RUN", "COPY", "ADD")]
@@ -65,9 +77,9 @@ def _ending(build: Build, plan: Plan) -> Edit | None:
     last = max(index for index in stage.indexes if build.instructions[index].name in ("RUN", "COPY", "ADD"))
     run = build.run(last)
     follows = build.syntax.source.text[build.instructions[last].text_span.end :].strip() != ""
-    if not plan.finish or run is None or layers.moves(run) or not follows or build.instructions[last].flags:
+    if not plan.finish.commands or run is None or layers.moves(run) or not follows or build.instructions[last].flags:
         return None
-    added = [rewrite.Added(" ".join(words)) for words in plan.finish]
+    added = [rewrite.Added(" ".join(words)) for words in plan.finish.commands]
     return rewrite.append_commands(build, last, added, rewrite.joint(build, last))
 
 
@@ -96,9 +108,23 @@ def effects_of(build: Build, plan: Plan) -> tuple[Effect, ...]:
     ending = _ending(build, plan)
     last = max(i for i in build.stages[plan.stage].indexes if build.instructions[i].name in ("RUN", "COPY", "ADD"))
     joined = tuple(
-        AddsCommand(last, None, rewrite.joint(build, last), words) for words in plan.finish if ending is not None
+        AddsCommand(last, None, rewrite.joint(build, last), words)
+        for words in plan.finish.commands
+        if ending is not None
     )
     split = SplitsStage(
-        plan.stage, plan.builder, plan.image, tuple(lines), tuple(changed), plan.finish if ending is None else ()
+        plan.stage,
+        plan.builder,
+        plan.image,
+        tuple(lines),
+        tuple(changed),
+        plan.finish.commands if ending is None else (),
     )
-    return (*joined, split, Keeps(plan.keeps, plan.stage), Layers(plan.stage, 0))
+    finished = (Removes(plan.finish.removes, plan.stage), Changes(plan.finish.changes, plan.stage))
+    return (
+        *joined,
+        split,
+        *(one for one in finished if one.paths),
+        Keeps(plan.keeps, plan.stage),
+        Layers(plan.stage, 0),
+    )
