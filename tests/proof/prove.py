@@ -232,7 +232,7 @@ class Docker:
         name = f"dfopt-proof-{os.getpid()}-{next(self._count)}"
         command = [self.client, "run", "--rm", "--name", name, "--network", "none", image, *words]
         try:
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=15, check=False)
         except subprocess.TimeoutExpired:
             # A server; what it logs holds times.
             subprocess.run([self.client, "rm", "-f", name], capture_output=True)

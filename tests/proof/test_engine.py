@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dfopt import console, verify
+from dfopt import verify
 from dfopt.engine import Applied
 from dfopt.rule import Effect, Layers, Removes
 from dfopt.source import Source
@@ -70,29 +70,32 @@ def stored(docker: Docker) -> set[str]:
     return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_an_interrupt_leaves_nothing(tmp_path: pathlib.Path, docker: Docker) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing(number: signal.Signals, tmp_path: pathlib.Path, docker: Docker) -> None:
     before = stored(docker)
     project, work = tmp_path / "project", tmp_path / "work"
     project.mkdir()
     work.mkdir()
     path = project / "Dockerfile"
     path.write_text(
-        f"FROM debian:bookworm-slim\nRUN echo {os.getpid()} && apt-get update && apt-get install -y jq\nRUN echo started && sleep 100\n"
+        f"FROM debian:bookworm-slim\nRUN echo {os.getpid()} {number} && apt-get update && apt-get install -y jq\nRUN echo started && sleep 100\n"
     )
     command = [sys.executable, "-m", "dfopt", "verify", "--isolated", "--engine-option=--network=host", "Dockerfile"]
     environment = {**os.environ, "TMPDIR": str(work)}
     with subprocess.Popen(
-        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as process:
+        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+        # A shell that runs the tests in the background has them ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
         assert process.stderr is not None
         for line in process.stderr:
             if line.rstrip().endswith(b" started"):
                 break
         else:
             pytest.fail("the build ended before it was interrupted")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         process.communicate(timeout=60)
-    assert process.returncode == console.INTERRUPTED
+    assert process.returncode == 128 + number
     assert list(work.iterdir()) == []
     assert sorted(one.name for one in project.iterdir()) == ["Dockerfile"]
     assert stored(docker) == before

@@ -7,7 +7,9 @@ build cache is its own affair.
 import itertools
 import os
 import shutil
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -223,12 +225,20 @@ def _run(command: list[str], say: Callable[[str], None], wrong: str) -> None:
 
 @contextmanager
 def at_work(name: str, options: tuple[str, ...] = ()) -> Iterator[Engine]:
-    """The engine, cleaned up behind. Raises NoEngine."""
+    """The engine, cleaned up behind, also where the process is told to end. Raises NoEngine."""
     engine = find(name, options)
+    is_main = threading.current_thread() is threading.main_thread()  # only there signals are caught
+    before = signal.signal(signal.SIGTERM, _end) if is_main else None
     try:
         yield engine
     finally:
         engine.close()
+        if is_main:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def read(archive: str, known: dict[str, images.Layer], platform: str = "") -> images.Image:
