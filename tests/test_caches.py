@@ -150,3 +150,33 @@ def test_whether_apt_keeps_archives(text: str, keeps: bool) -> None:
     build = read(text)
     index, use = last_use(build)
     assert caches.keeps_archives(build, index, use.command.start) == keeps
+
+
+@pytest.mark.parametrize(("lines", "owner", "ids"), [
+    ("FROM debian", "5", "5:5"),
+    ("FROM debian", "root", "0:0"),
+    ("FROM debian", "7:root", "7:0"),
+    ("FROM debian", "www-data", "33:33"),
+    ("FROM debian", "root:www-data", "0:33"),
+    ("FROM alpine", "www-data", None),
+    ("FROM node", "node:node", "1000:1000"),
+    ("FROM node\nRUN usermod -u 5 node", "node", None),
+    ("FROM node\nRUN groupmod -g 5 node", "root:node", None),
+    ("FROM example.com/x", "root", None),
+    ("FROM debian\nRUN useradd -u 1001 app", "app", None),
+    ("FROM debian\nRUN useradd -u 1001 -g 1002 app", "app", "1001:1002"),
+    ("FROM debian\nRUN useradd -u 1001 -g 1002 app", "app:app", None),
+    ("FROM debian\nRUN groupadd --gid=1003 app && useradd --uid 1001 --gid app app", "app", "1001:1003"),
+    ("FROM debian\nRUN groupadd --gid=1003 app && useradd --uid 1001 --gid app app", "app:app", "1001:1003"),
+    ("FROM alpine\nRUN addgroup -g 1003 app && adduser -D -u 1001 -G app app", "app:app", "1001:1003"),
+    ("FROM alpine\nRUN addgroup -g 1003 app && adduser -D -u 1001 -G app app", "app", None),
+    ("FROM debian\nRUN groupadd app && useradd -u 1001 -g app app", "app", None),
+    ("FROM debian\nRUN useradd -u 1001 -g 1002 app || true", "app", None),
+    ("FROM debian\nRUN id app || useradd -u 1001 -g 1002 app", "app", None),
+    ("FROM debian\nRUN useradd -u $ID -g 1002 app", "app", None),
+    ("FROM debian\nRUN useradd -u 1001 -g 1002 app && usermod -g 5 app", "app", None),
+    ("FROM debian AS one\nRUN useradd -u 1001 -g 1002 app\nFROM one", "app", "1001:1002"),
+])  # fmt: skip
+def test_the_numbers_of_an_owner(lines: str, owner: str, ids: str | None) -> None:
+    build = read(f"{lines}\nCOPY a /b\n")
+    assert caches.ids(build, len(build.instructions) - 1, owner) == ids

@@ -437,6 +437,27 @@ NUMBERED_STAGE = STAGE.split("ARG")[0] + (
     # The owner is a variable that changes between.
     ("COPY --chown=$OUT a /app/a\nENV OUT=5\nCOPY --chown=$OUT b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
      "COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all --chown=$OUT /app /app\nENV OUT=5\n", Assembles((7, 9), "all", "/app"), False),
+    # It is the same one before and behind another variable, and a value that is known is the same as the variable.
+    ("COPY --chown=$OUT a /app/a\nENV IN=5\nCOPY --chown=$OUT b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
+     "COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all --chown=$OUT /app /app\nENV IN=5\n", Assembles((7, 9), "all", "/app"), True),
+    ("ENV ID=5\nCOPY --chown=$ID a /app/a\nADD --chown=5 b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
+     "ADD b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "ENV ID=5\nCOPY --from=all --chown=$ID /app /app\n", Assembles((8, 9), "all", "/app"), True),
+    # An ADD stays one.
+    ("COPY a /app/a\nADD b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
+     "COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all /app /app\n", Assembles((7, 8), "all", "/app"), False),
+    # Names that differ, as the numbers that they have, or as others.
+    ("COPY --chown=www-data a /app/a\nCOPY --chown=root b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY --chown=33:33 a /app/a\n"
+     "COPY --chown=0:0 b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all /app /app\n", Assembles((7, 8), "all", "/app"), True),
+    ("COPY --chown=www-data a /app/a\nCOPY --chown=root b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY --chown=33 a /app/a\n"
+     "COPY --chown=0:0 b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all /app /app\n", Assembles((7, 8), "all", "/app"), False),
+    # `--link` is written in two ways, and taken back.
+    ("COPY --link=True a /app/a\nCOPY --link b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
+     "COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all --link=True /app /app\n", Assembles((7, 8), "all", "/app"), True),
+    ("COPY --link=false a /app/a\nCOPY b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
+     "COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all /app /app\n", Assembles((7, 8), "all", "/app"), True),
+    # The JSON form is another spelling.
+    ('COPY ["a", "/app/x y/a"]\nCOPY b "/app/b"\n', 'FROM --platform=linux/amd64 scratch AS all\nCOPY ["a", "/app/x y/a"]\n'
+     'COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n', 'COPY --from=all ["/app", "/app"]\n', Assembles((7, 8), "all", "/app"), True),
 ])  # fmt: skip
 def test_owners_and_folders_of_an_assembly_are_as_declared(
     copies: str, stage: str, merged: str, effect: Effect, good: bool

@@ -177,8 +177,13 @@ _EMPTY_OPT = frozenset(
 )  # fmt: skip
 _IN_OPT = {"node": "yarn"}
 
-# Distributions alone: nothing is installed below /usr/local, which is the administrator's.
+# Distributions alone: nothing is installed below /usr/local, which is the administrator's, but for these folders.
 _EMPTY_LOCAL = frozenset(("debian", "ubuntu", "alpine", "fedora", "centos", "rockylinux", "almalinux"))
+_IN_LOCAL = frozenset("bin etc games include lib lib32 lib64 libexec libx32 man sbin share src".split())
+
+# Images whose own Dockerfiles, and the distribution's below them, leave /usr/src empty; of php's the names that it fills.
+_EMPTY_SRC = frozenset("debian ubuntu alpine buildpack-deps python golang ruby rust gcc nginx node php".split())
+_IN_SRC = {"php": "php"}
 
 
 def may_hold(image: str, known: "Base | None", path: str) -> bool:
@@ -192,7 +197,11 @@ def may_hold(image: str, known: "Base | None", path: str) -> bool:
     repository = known.repository if known is not None else ""
     if top in ("opt", "srv") and rest:
         return repository not in _EMPTY_OPT or rest[0].startswith((_IN_OPT.get(repository, "*"), "*", "?", "["))
-    return path[:15] != "/usr/local/bin/" or repository not in _EMPTY_LOCAL
+    if top == "usr" and rest[:1] == ["src"] and rest[1:]:
+        return repository not in _EMPTY_SRC or rest[1].startswith((_IN_SRC.get(repository, "*"), "*", "?", "["))
+    if top == "usr" and rest[:1] == ["local"] and rest[1:] and repository in _EMPTY_LOCAL:
+        return not (rest[1] == "bin" and rest[2:]) and (rest[1] in _IN_LOCAL or bool(set(rest[1]) & set("*?[")))
+    return True
 
 
 def repository_of(image: str) -> tuple[str, str]:

@@ -26,6 +26,8 @@ _DEBIAN_USERS = {"www-data": (33, 33, "/var/www")}
 
 _ACCOUNTS = frozenset(("usermod", "userdel", "deluser", "groupmod", "useradd", "adduser"))
 
+_GROUPS = frozenset(("groupadd", "addgroup", "groupmod", "groupdel", "delgroup"))
+
 _OFF = frozenset(("0", "false", "no", "off", "f", "n"))
 
 
@@ -70,6 +72,79 @@ def owner(build: Build, index: int) -> Owner:
     return Owner(_made_with(build, index, name), gid, state.home)
 
 
+def ids(build: Build, index: int, owner: str) -> str | None:
+    """The numbers (`1000:1000`) of an owner as `--chown` has it (`user`, `user:group`) before an instruction; None where they are not
+    known. Known are root's, those of the users of official images, and what the file itself gives by number (`groupadd -g 1001 app`,
+    `useradd -u 1001 -g app app`)."""
+    name, colon, group = owner.partition(":")
+    found = _ids_of_user(build, index, name)
+    if colon and found is not None:
+        found = (found[0], _id_of_group(build, index, group))
+    return f"{found[0]}:{found[1]}" if found is not None and found[1] is not None else None
+
+
+def _ids_of_user(build: Build, index: int, name: str) -> tuple[int, int | None] | None:
+    """A user's number and that of its first group (None: not known)."""
+    state = build.state(index)
+    if name.isdecimal():
+        return int(name), int(name)
+    if state.base is None:
+        return None
+    made = _speaking_of(build, index, name, _ACCOUNTS)
+    known = (0, 0, "") if name == "root" else _user_of_base(build, index, state, name)
+    if known is not None:
+        return known[:2] if not made else None
+    number = _given(build, made, name, ("useradd", "adduser"), ("-u", "--uid"))
+    if number is None or not number.isdecimal():
+        return None
+    first = _given(build, made, name, ("useradd",), ("-g", "--gid"))
+    return int(number), _id_of_group(build, index, first) if first is not None else None
+
+
+def _id_of_group(build: Build, index: int, name: str) -> int | None:
+    """A group's number; that of a user's own group in an official image is in the table of users."""
+    state = build.state(index)
+    if name.isdecimal():
+        return int(name)
+    if state.base is None:
+        return None
+    made = _speaking_of(build, index, name, _ACCOUNTS | _GROUPS)
+    known = (0, 0, "") if name == "root" else _user_of_base(build, index, state, name)
+    if known is not None:
+        return known[1] if not made else None
+    made = [one for one in made if one[1].words[0].value not in ("useradd", "adduser")]
+    number = _given(build, made, name, ("groupadd", "addgroup"), ("-g", "--gid"))
+    return int(number) if number is not None and number.isdecimal() else None
+
+
+def _speaking_of(build: Build, index: int, name: str, programs: frozenset[str]) -> list[tuple[int, Simple]]:
+    """The commands before an instruction that may make or change an account."""
+    return [
+        one for one in _before(build, index, programs) if any(word.value in (name, None) for word in one[1].words[1:])
+    ]
+
+
+def _given(
+    build: Build, made: list[tuple[int, Simple]], name: str, programs: tuple[str, ...], options: tuple[str, ...]
+) -> str | None:
+    """The value of an option of the one command that makes an account, and certainly ran; None where it is not given, or not known."""
+    if len(made) != 1 or made[0][1].words[0].value not in programs:
+        return None
+    index, simple = made[0]
+    run = build.run(index)
+    step = rewrite.step_of(run, simple) if run is not None else None
+    words = [word.value for word in simple.words]
+    if step is None or words[-1] != name or not rewrite.always_runs(build, index, step, True):
+        return None
+    found = [words[at + 1] for at, word in enumerate(words[:-2]) if word in options]
+    found += [
+        word.partition("=")[2]
+        for word in words
+        if word is not None and word.partition("=")[0] in options and "=" in word
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def _user_of_base(build: Build, index: int, state: State, name: str) -> tuple[int, int, str] | None:
     """The ids and the home of a user that the base image has, None where that is not known."""
     if state.base is None:
@@ -96,16 +171,18 @@ def _accounts(build: Build, stage: Stage) -> tuple[tuple[int, Simple], ...]:
         for index in stage.indexes
         if (run := build.run(index)) is not None
         for command in run.commands
-        if command.simple.words and command.simple.words[0].value in _ACCOUNTS
+        if command.simple.words and command.simple.words[0].value in _ACCOUNTS | _GROUPS
     )
 
 
-def _before(build: Build, index: int) -> Iterator[tuple[int, Simple]]:
-    """Those of them before an instruction, in its stage and in those that it stands on."""
+def _before(build: Build, index: int, programs: frozenset[str] = _ACCOUNTS) -> Iterator[tuple[int, Simple]]:
+    """Those of them before an instruction, in its stage and in those that it stands on, which are of these programs."""
     stage = build.stage(index)
     last = index
     while stage is not None:
-        yield from (found for found in _accounts(build, stage) if found[0] < last)
+        for at, simple in _accounts(build, stage):
+            if at < last and simple.words[0].value in programs:
+                yield at, simple
         stage = build.stages[stage.base.stage] if stage.base.stage is not None else None
         last = stage.last + 1 if stage is not None else 0
 

@@ -7,7 +7,7 @@ configuration. White space, comments, continuations and the spelling of paths th
 
 from collections.abc import Callable, Iterable
 
-from dfopt import bases, shell
+from dfopt import bases, shell, words
 from dfopt.build import Build, Copy, Reference, Stage, mount_options
 from dfopt.rule import (
     AddsCommand,
@@ -36,7 +36,7 @@ from dfopt.rule import (
 )  # fmt: skip
 from dfopt.shell import Token
 from dfopt.startup import pattern
-from dfopt.syntax import Instruction
+from dfopt.syntax import Instruction, Pair
 
 STEPS = ("RUN", "COPY", "ADD")
 
@@ -501,12 +501,10 @@ def _assembles(form: Form, effect: Assembles) -> None:
         len({id(other) for other, _ in found}) > 1
         or len(steps) < 2
         or [p for _, p in found] != sorted({p for _, p in found})
-        or any(step.name != "COPY" for step in steps)
+        or any(step.name not in ("COPY", "ADD") for step in steps)
     ):
         raise Broken("the copies of an assembly are no COPYs, stand in different stages or out of order")
-    moved = _moved_flags(steps)
-    if any("$" in flag for flag in moved) and len({step.prefix for step in steps}) > 1:
-        raise Broken("the owner of the copies of an assembly hangs on variables that may change between them")
+    moved, staying = _moved_flags(build, steps)
     if effect.stage in {other.name for other in form.stages} or effect.stage in build.names():
         raise Broken(f"the name `{effect.stage}` is taken")
     assembly = StageForm(-1, effect.stage, "scratch", stage.platform)
@@ -515,15 +513,14 @@ def _assembles(form: Form, effect: Assembles) -> None:
     assembly.trace = [("ARG", "", text) for _, _, text in declared]
     if None in needed or len({name for _, name, _ in declared}) < len(declared):
         raise Broken("a copy of an assembly hangs on what only its stage knows")
-    for step in steps:
-        flags = [flag for flag in step.flags if flag not in moved]
+    for step, flags in zip(steps, staying):
         sources, destination, *rest = step.detail if isinstance(step.detail, tuple) else ((), "")
         if step.key in effect.folders:
             destination = f"{destination}/"
         prefix = _copy_prefix(assembly, build.copy(step.key), flags, build.instructions[step.key])
-        assembly.steps.append(Step(-1, "COPY", prefix, flags, step.origin, None, "", (sources, destination, *rest)))
+        assembly.steps.append(Step(-1, step.name, prefix, flags, step.origin, None, "", (sources, destination, *rest)))
     prefix = steps[0].prefix if any("$" in flag for flag in moved) else -1
-    merged = Step(-1, "COPY", prefix, sorted(moved), assembly, None, "", ((effect.root,), effect.root, ()))
+    merged = Step(-1, "COPY", prefix, moved, assembly, None, "", ((effect.root,), effect.root, ()))
     stage.steps = [merged if step is steps[0] else step for step in stage.steps if step not in steps[1:]]
     form.stages.insert(form.stages.index(stage), assembly)
 
@@ -628,16 +625,66 @@ def _unkept(old: Build, new: Build, effect: SplitsStage) -> list[str]:
     ]
 
 
-def _moved_flags(steps: list[Step]) -> set[str]:
-    """The flags of an assembly's COPYs that go to the one behind it."""
-    links = [[flag for flag in step.flags if flag.partition("=")[0] == "--link"] for step in steps]
-    owners = [[flag for flag in step.flags if flag.startswith("--chown=")] for step in steps]
-    one_owner = all(one == owners[0] for one in owners)
-    if any(one not in ([], ["--link"]) or one != links[0] for one in links):
+def _moved_flags(build: Build, steps: list[Step]) -> tuple[list[str], list[list[str]]]:
+    """The flags of an assembly's COPYs that go to the one behind it, and for each those that stay with it, owners as numbers."""
+    links = {is_linked(build, step.key) for step in steps}
+    if len(links) > 1:
         raise Broken("only some of the copies of an assembly have `--link`")
-    if not one_owner and (links[0] or any(not NUMERIC.fullmatch(flag[8:]) for one in owners for flag in one)):
+    one_owner = len({owner_of(build, step.key) for step in steps}) == 1
+    if not one_owner and True in links:
         raise Broken("the copies of an assembly have different owners")
-    return {*links[0], *(owners[0] if one_owner else ())}
+    kept = [flag for flag in steps[0].flags if flag.startswith("--link") and True in links]
+    kept += [flag for flag in steps[0].flags if flag.startswith("--chown=") and one_owner]
+    staying = []
+    for step in steps:
+        flags = [flag for flag in step.flags if flag.partition("=")[0] not in ("--link", "--chown")]
+        if not one_owner and any(flag.startswith("--chown=") for flag in step.flags):
+            ids = numbers(build, step.key)
+            if ids is None:
+                raise Broken("the copies of an assembly have different owners, whose numbers are not known")
+            flags.append(f"--chown={ids}")
+        staying.append(flags)
+    return kept, staying
+
+
+def is_linked(build: Build, index: int) -> bool:
+    """Whether a COPY or ADD has `--link`, which may be written as `--link=true`, or taken back as `--link=false`."""
+    flags = [flag for flag in build.instructions[index].flags if flag.name == "link"]
+    return bool(flags) and (flags[-1].value or "true").lower() == "true"
+
+
+def owner_of(build: Build, index: int) -> tuple[object, ...]:
+    """Whom the `--chown` of a COPY or ADD names: two of a stage whose owners are equal here give their files to the same one. A value
+    that is not known is known to be the same where nothing between sets its variables."""
+    copy, state = build.copy(index), build.state(index)
+    text = copy.flags.get("chown", "") if copy is not None else ""
+    value = build.expand(text, index)
+    if value is not None:
+        return (value,)
+    stage = build.stage(index)
+    own = range(stage.first, index) if stage is not None else range(0)
+    names = words.expand(text, state.variables(), build.syntax.escape).used
+    setting = [
+        max((at for at in own if any(key.text == name or "$" in key.text for key, _ in _set_by(build, at))), default=-1)
+        for name in names
+    ]
+    return (text, *zip(names, setting))
+
+
+def _set_by(build: Build, index: int) -> tuple[Pair, ...]:
+    instruction = build.instructions[index]
+    return instruction.pairs if instruction.name in ("ENV", "ARG") else ()
+
+
+def numbers(build: Build, index: int) -> str | None:
+    """The owner that a COPY or ADD gives its files as numbers, which need no list of users; "" where it names none, None where the
+    numbers are not known."""
+    value = owner_of(build, index)[0] if len(owner_of(build, index)) == 1 else None
+    if not isinstance(value, str) or value == "" or NUMERIC.fullmatch(value):
+        return value if isinstance(value, str) else None
+    from dfopt import caches  # few files name owners that differ
+
+    return caches.ids(build, index, value)
 
 
 def carried(build: Build, index: int) -> tuple[tuple[int, str, str], ...] | None:

@@ -12,7 +12,7 @@ from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
 from dfopt.source import Edit, Span, apply_edits
 from dfopt.startup import NamedTuple, pattern
 
-_FLAGS = frozenset(("from", "chown", "chmod", "link", "parents", "exclude"))
+_FLAGS = frozenset(("from", "chown", "chmod", "link", "parents", "exclude", "checksum"))
 
 # Up to this many bytes of the build context are small to `auto`.
 _SMALL = 1_000_000
@@ -23,20 +23,20 @@ _FREE = frozenset(
     "ENV ARG LABEL EXPOSE CMD ENTRYPOINT USER SHELL STOPSIGNAL HEALTHCHECK MAINTAINER ONBUILD WORKDIR COPY ADD".split()
 )
 
-# What may be written into another stage as it is, without quotes.
-_PLAIN = pattern(r"[\w@%+=:,./~*?\[\]-]+")
-
-_STATE = frozenset(("ENV", "ARG", "USER", "WORKDIR", "SHELL"))
+# What may be written into another stage as it is, without quotes; in the JSON form with blanks as well.
+_PLAIN = pattern(r"[\w@%+=:,./~*?\[\](){}&!-]+")
+_PLAIN_IN_JSON = pattern(r"[\w@%+=:,./~*?\[\](){}&! -]+")
 
 
 class _Piece(NamedTuple):
-    """A COPY that can be part of an assembly.
+    """A COPY, or an ADD that unpacks nothing, that can be part of an assembly.
 
     `destination` is absolute, with a trailing `/` where it is a folder that takes the sources; `folder` is what must lie in the
     assembly's root, or be it. `is_open` is whether a single source lies there under the destination's own name, be it a file or a
     folder, unless that is a folder before; `may_be_file` is whether a source may be a file. `targets` are the paths, or globs, of what
     comes there as a file for all that is known; `filled` is the folder that may take the contents of another, "" where there is none.
-    `key` is what the COPYs of a group share: the owner, `--link`, and the state where the owner is a variable.
+    `key` is what the COPYs of a group share: `--link`, and the owner but where each of them has a number. `owner` is as `normal.owner_of`
+    has it, `ids` are the owner's numbers: "" where there is none, None where they are not known.
     """
 
     instruction: int
@@ -46,8 +46,8 @@ class _Piece(NamedTuple):
     may_be_file: bool
     targets: tuple[str, ...]
     filled: str
-    owner: str
-    link: bool
+    owner: tuple[object, ...]
+    ids: str | None
     key: tuple[object, ...]
 
 
@@ -79,12 +79,13 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
 
 def _check(build: Build, given: Given, stage: Stage) -> Iterator[Finding]:
     always = given.assembly == "always"
-    copies = [index for index in stage.indexes if build.instructions[index].name == "COPY"]
+    copies = [index for index in stage.indexes if build.instructions[index].name in _COPIES]
     if len(copies) < 2 or not (always or any(build.references_of(index) for index in copies)):
         return
     place = context.of(build, given) if any(not build.references_of(index) for index in copies) else None
     before = 0
-    for group in _groups(build, stage, place, always):
+    groups = _groups(build, stage, place, always)
+    for group in groups:
         doubts = list(_doubts(build, stage, group))
         if given.engine == "legacy":
             # It has its own ways with owners: all that is known was found by builds with BuildKit.
@@ -93,13 +94,18 @@ def _check(build: Build, given: Given, stage: Stage) -> Iterator[Finding]:
             continue
         yield _finding(build, stage, group, doubts, before, place)
         before += 1
+    if always:
+        yield from _apart(build, stage, place, groups)
+
+
+_COPIES = frozenset(("COPY", "ADD"))
 
 
 @once
 def _is_assembly(build: Build, stage: Stage) -> bool:
     """Whether a stage is there only for others to copy from, as an assembly is; a `FROM $BASE` may name it, but hardly does."""
     names = {build.instructions[index].name for index in stage.indexes[1:]} - {"ARG"}
-    return stage.base.kind == "scratch" and names == {"COPY"} and bool(build.users(stage))
+    return stage.base.kind == "scratch" and names != set() and names <= _COPIES and bool(build.users(stage))
 
 
 # ----------------------------------------------------------------------------------------------------- which belong together
@@ -107,12 +113,23 @@ def _is_assembly(build: Build, stage: Stage) -> bool:
 
 def _groups(build: Build, stage: Stage, place: Context | None, always: bool) -> list[_Group]:
     """Two or more COPYs of one owner below one folder, each free to stand where the first of them does."""
+    found = _gather(build, stage, place, always, False)
+    made = [one for gathered in found if (one := _group(build, stage, gathered.pieces)) is not None]
+    if not always:
+        # What comes from the build context alone needs no other stage to become one COPY.
+        made = [group for group in made if any(build.references_of(piece.instruction) for piece in group.pieces)]
+        made = [group for group in made if not any(_is_layered(build, piece.instruction) for piece in group.pieces)]
+    return sorted(made, key=lambda group: group.pieces[0].instruction)
+
+
+def _gather(build: Build, stage: Stage, place: Context | None, always: bool, mixed: bool) -> list[_Gathered]:
+    """COPYs below one folder, each free to stand where the first of them does; with `mixed` whatever their owners and `--link` are."""
     open_groups: dict[tuple[object, ...], _Gathered] = {}
     found: list[_Gathered] = []
     for index in stage.indexes[1:]:
         piece = _piece(build, stage, index, place, always)
-        if piece is not None:
-            key = (_region(build, stage, piece.folder), *piece.key)
+        if not isinstance(piece, str):
+            key = (_region(build, stage, piece.folder), *(() if mixed else piece.key))
             group = open_groups.get(key)
             if group is not None and _passes(build, stage, piece, group):
                 group.pieces.append(piece)
@@ -121,12 +138,37 @@ def _groups(build: Build, stage: Stage, place: Context | None, always: bool) -> 
                 found.append(open_groups[key])
         elif build.instructions[index].name not in _FREE and not (always and build.instructions[index].name == "RUN"):
             open_groups.clear()
-    made = [one for gathered in found if (one := _group(build, stage, gathered.pieces)) is not None]
-    if not always:
-        # What comes from the build context alone needs no other stage to become one COPY.
-        made = [group for group in made if any(build.references_of(piece.instruction) for piece in group.pieces)]
-        made = [group for group in made if not any(_is_layered(build, piece.instruction) for piece in group.pieces)]
-    return sorted(made, key=lambda group: group.pieces[0].instruction)
+    return found
+
+
+def _apart(build: Build, stage: Stage, place: Context | None, groups: list[_Group]) -> Iterator[Finding]:
+    """Those that could be one if their owners, or `--link`, did not differ; asked for where all is to be merged that can be."""
+    taken = {piece.instruction for group in groups for piece in group.pieces}
+    for gathered in _gather(build, stage, place, True, True):
+        pieces = [piece for piece in gathered.pieces if piece.instruction not in taken]
+        group = _group(build, stage, pieces) if len({piece.key for piece in pieces}) > 1 else None
+        if group is None:
+            continue
+        if len({piece.key[0] for piece in pieces}) > 1:
+            why = (
+                "only some of them have `--link`, which replaces links and folders on the way instead of following them"
+            )
+            advice = "give all of them `--link`, or none"
+        else:
+            unknown = [str(piece.owner[0]) for piece in pieces if piece.ids is None]
+            why = (
+                f"in a stage from scratch there are no user names, and the numbers of {_listed(_quote(unknown))} are not known"
+                if unknown
+                else "`--link` makes the folders above anew, as the owner's"
+            )
+            advice = "give all of them one owner" + (", or numbers" if unknown else "")
+        what, saves = _described(build, group), _saving(build, group, place)
+        first = build.instructions[group.pieces[0].instruction]
+        yield Finding(first.text_span, f"{what} -> {advice}", None, saves, (), why)
+
+
+def _quote(names: list[str]) -> list[str]:
+    return [f"`{name}`" for name in dict.fromkeys(names)]
 
 
 # Spring Boot's layertools and Quarkus lay an application out by how often its parts change, so that each has a layer of its own.
@@ -174,40 +216,42 @@ def _group(build: Build, stage: Stage, pieces: list[_Piece]) -> _Group | None:
     return None if root == "/" else _Group(tuple(settled), root, tuple(folders))
 
 
-def _piece(build: Build, stage: Stage, index: int, place: Context | None, always: bool) -> _Piece | None:
+def _piece(build: Build, stage: Stage, index: int, place: Context | None, always: bool) -> _Piece | str:
+    """A COPY as a part of an assembly, or why it cannot be one."""
     instruction = build.instructions[index]
-    if instruction.name != "COPY" or instruction.json:
-        return None
     copy = build.copy(index)
+    if instruction.name not in _COPIES:
+        return "it is no COPY"
     names = [flag.name for flag in instruction.flags if flag.name != "exclude"]
-    if not set(names) <= _FLAGS or len(set(names)) < len(names) or copy is None or copy.destination is None:
-        return None
-    if any(flag.name in ("link", "parents") and flag.value is not None for flag in instruction.flags):
-        return None
+    if copy is None or copy.destination is None:
+        return "the destination is not known"
+    if not set(names) <= _FLAGS or len(set(names)) < len(names):
+        return "it has a flag that is not known, or one twice"
+    if any(flag.name == "parents" and flag.value is not None for flag in instruction.flags):
+        return "`--parents` has a value"
     if copy.origin is None:
         if not (always or _is_small(build, index, place)):
-            return None
-    elif copy.origin.kind not in ("stage", "image", "context") or _is_assembled(build, copy.origin):
-        return None
+            return "what comes from the build context is not known to be small"
+        if instruction.name == "ADD" and (why := _unpacks(build, index, place)):
+            return why
+    elif copy.origin.kind not in ("stage", "image", "context"):
+        return "it is not known what `--from` names"
+    elif _is_assembled(build, copy.origin):
+        return "it comes from an assembly stage already"
     destination = copy.destination
-    words = [destination, *(copy.sources or ())]
-    if destination == "/" or normal.carried(build, index) is None or not all(map(_PLAIN.fullmatch, words)):
-        return None
-    owner = copy.flags.get("chown", "")
-    if "$" in owner:
-        # The owner stays in this stage, and hangs on what is set before it.
-        states = sum(build.instructions[other].name in _STATE for other in range(stage.first, index))
-        key: tuple[object, ...] = (owner, states)
-    else:
-        key = ("" if always and normal.NUMERIC.fullmatch(owner) and "link" not in names else owner,)
+    if destination == "/":
+        return "it goes to `/`, where all the system's folders are"
+    if normal.carried(build, index) is None:
+        return "what it copies hangs on a variable that only this stage has"
+    if not _is_writable(build, index):
+        return "a path has blanks, quotes or other special characters"
+    linked, owner, ids = normal.is_linked(build, index), normal.owner_of(build, index), normal.numbers(build, index)
+    key: tuple[object, ...] = (linked, *(() if always and not linked and ids is not None else (owner,)))
     path = destination.rstrip("/")
     sources = copy.sources if copy.sources is not None else instruction.arguments[:-1]
     kinds = [_kind(build, index, source, place) for source in sources]
     if "parents" in names:
-        below = (path + "/*",)
-        return _Piece(
-            index, path + "/", path, False, True, below, path, owner, "link" in names, (*key, "link" in names)
-        )
+        return _Piece(index, path + "/", path, False, True, (path + "/*",), path, owner, ids, key)
     is_open = len(sources) == 1 and not destination.endswith("/")
     if is_open:
         folder = posixpath.dirname(path)
@@ -221,13 +265,57 @@ def _piece(build: Build, stage: Stage, index: int, place: Context | None, always
         targets = tuple(posixpath.join(path, _name(source)) for source, kind in zip(sources, kinds) if kind != "folder")
         filled = path if any(kind != "file" for kind in kinds) else ""
     may_be_file = any(kind != "folder" for kind in kinds)
-    key = (*key, "link" in names)
-    return _Piece(index, destination, folder, is_open, may_be_file, targets, filled, owner, "link" in names, key)
+    return _Piece(index, destination, folder, is_open, may_be_file, targets, filled, owner, ids, key)
+
+
+def _is_writable(build: Build, index: int) -> bool:
+    """Whether the words of a COPY that change in another stage can be written there: its destination and values of variables."""
+    instruction, copy = build.instructions[index], build.copy(index)
+    assert copy is not None and copy.destination is not None, "asked for a COPY whose destination is known"
+    plain = _PLAIN_IN_JSON if instruction.json else _PLAIN
+    changed = [(instruction.words[-1], copy.destination)]
+    heredocs = {heredoc.word.text for heredoc in instruction.heredocs}
+    for word, value in zip(instruction.words, copy.sources or ()):
+        if "$" in word.text and word.text not in heredocs:
+            if value.startswith("-"):
+                return False  # it would be a flag
+            changed.append((word, value))
+    text = build.syntax.source.text
+    return all(plain.fullmatch(value) and "\n" not in text[word.span.start : word.span.end] for word, value in changed)
+
+
+# Text, programs and zip files: ADD unpacks by what a file holds, and a `.gem`, a `.crate` or Alpine's `.apk` are tar files.
+_NO_ARCHIVE = pattern(
+    r"\.(?:txt|md|rst|in|json|jsonc|json5|lock|lockb|toml|ya?ml|xml|ini|conf|cnf|cfg|config|properties|env|list|repo|service|rules|csv|sql"
+    r"|py|pyi|js|cjs|mjs|jsx|ts|tsx|vue|rb|erb|php|pl|pm|lua|sh|bash|zsh|c|h|cc|cpp|hpp|cs|go|rs|java|kt|kts|gradle|scala|swift|hs|cabal|ex"
+    r"|exs|erl|mod|sum|proto|patch|diff|html?|css|scss|svg|png|jpe?g|gif|ico|pem|crt|cer|key|gpg|asc|csproj|fsproj|vbproj|sln|props|targets"
+    r"|gemspec|template|tmpl|j2|jar|war|ear|whl|zip|deb|rpm|exe|dll|so)$",
+    re.IGNORECASE,
+)
+
+
+def _unpacks(build: Build, index: int, place: Context | None) -> str:
+    """Why an ADD may do more than a COPY: it unpacks archives, which bring owners and modes of their own; "" where it does not."""
+    copy, instruction = build.copy(index), build.instructions[index]
+    heredocs = {heredoc.name for heredoc in instruction.heredocs}
+    known = copy.sources if copy is not None and copy.sources is not None else instruction.arguments[:-1]
+    for source in known:
+        remote = source.startswith(("http://", "https://"))
+        name = _name(source)
+        if source.startswith("git@") or ("://" in source and not remote) or name.partition("#")[0].endswith(".git"):
+            return f"`ADD` fetches the repository `{source}`"
+        if remote and not name:
+            return f"`{source}` gives the file no name"
+        is_folder = not remote and _kind(build, index, source, place) == "folder" and not layers.ARCHIVE.search(name)
+        plain = layers.is_file_name(name) and (_NO_ARCHIVE.search(name) or "." not in name)
+        if not (source in heredocs or remote or is_folder or plain):
+            return f"`ADD` unpacks `{source}` where it is an archive"
+    return ""
 
 
 def _kind(build: Build, index: int, source: str, place: Context | None) -> str:
     """Whether a source is a `file` or a `folder`; "" where that is not known."""
-    if source in {heredoc.name for heredoc in build.instructions[index].heredocs}:
+    if source in {heredoc.name for heredoc in build.instructions[index].heredocs} or "://" in source:
         return "file"
     name = _name(source)
     if place is not None and not build.references_of(index) and "$" not in source:
@@ -241,6 +329,7 @@ def _kind(build: Build, index: int, source: str, place: Context | None) -> str:
 
 def _name(source: str) -> str:
     """The last name of a source, with `*` for each variable."""
+    source = source.partition("?")[0] if "://" in source else source
     return posixpath.basename(re.sub(r"\$(?:\w+|\{[^}]*\})", "*", source).rstrip("/"))
 
 
@@ -347,8 +436,8 @@ def _doubts(build: Build, stage: Stage, group: _Group) -> Iterator[_Doubt]:
         mode = copy.flags.get("chmod", "755") if copy is not None else ""
         if mode.lstrip("0") != "755":
             yield _Doubt(f"`{root}` itself, where it is new, no longer has the mode `{mode}`", tuple(missing))
-        if len({piece.owner for piece in group.pieces}) > 1 and opening.owner not in ("", "0", "0:0"):
-            yield _Doubt(f"`{root}` itself, where it is new, is no longer `{opening.owner}`'s", tuple(missing))
+        if len({piece.owner for piece in group.pieces}) > 1 and opening.ids not in ("", "0", "0:0"):
+            yield _Doubt(f"`{root}` itself, where it is new, is no longer `{opening.owner[0]}`'s", tuple(missing))
     wanted: list[str] = []
     filled: dict[str, int] = {}
     met = ""
@@ -403,16 +492,9 @@ def _plain_folders(build: Build, stage: Stage, group: _Group, wanted: list[str])
 def _finding(
     build: Build, stage: Stage, group: _Group, doubts: list[_Doubt], before: int, place: Context | None
 ) -> Finding:
-    source = build.syntax.source
     pieces, root = group.pieces, group.root
-    first, last = build.instructions[pieces[0].instruction], build.instructions[pieces[-1].instruction]
-    span = first.text_span
-    named = _listed(_origins(build, group))
-    lines = f"lines {source.line_of(first.keyword_span.start)} to {source.line_of(last.keyword_span.start)}"
-    message = (
-        f"{len(pieces)} COPYs from {named} ({lines}) fill `{root}` layer by layer"
-        " -> lay the files out in an assembly stage and copy them at once"
-    )
+    span = build.instructions[pieces[0].instruction].text_span
+    message = f"{_described(build, group)} -> lay the files out in an assembly stage and copy them at once"
     saves = _saving(build, group, place)
     name = _fresh(build, stage, pieces[0].instruction, before)
     renumbered = _renumbered(build, stage)
@@ -437,14 +519,25 @@ def _finding(
     return Finding(span, message, fix, saves)
 
 
+def _described(build: Build, group: _Group) -> str:
+    """What is, in words."""
+    source = build.syntax.source
+    first, last = (build.instructions[group.pieces[at].instruction] for at in (0, -1))
+    lines = f"lines {source.line_of(first.keyword_span.start)} to {source.line_of(last.keyword_span.start)}"
+    named = _listed(_origins(build, group))
+    return f"{len(group.pieces)} COPYs from {named} ({lines}) fill `{group.root}` layer by layer"
+
+
 def _origins(build: Build, group: _Group) -> list[str]:
-    found = []
+    found, others = [], []
     for piece in group.pieces:
         reference = next(iter(build.references_of(piece.instruction)), None)
-        if reference is None:
+        if reference is not None:
+            found.append(f"stage {reference.stage}" if reference.text.isdecimal() else f"`{reference.text}`")
             continue
-        found.append(f"stage {reference.stage}" if reference.text.isdecimal() else f"`{reference.text}`")
-    return list(dict.fromkeys(found)) + (["the build context"] if len(found) < len(group.pieces) else [])
+        remote = ["://" in source for source in build.instructions[piece.instruction].arguments[:-1]]
+        others += (["the build context"] if False in remote else []) + (["the network"] if True in remote else [])
+    return list(dict.fromkeys((*found, *others)))
 
 
 def _is_of_one_origin(build: Build, group: _Group) -> bool:
@@ -520,7 +613,6 @@ def _edits(build: Build, stage: Stage, group: _Group, name: str) -> list[Edit]:
     needed = {one for piece in group.pieces for one in normal.carried(build, piece.instruction) or ()}
     lines += [f"{'arg' if opening.keyword.islower() else 'ARG'} {text}" for _, _, text in sorted(needed)]
     one_owner = len({piece.owner for piece in group.pieces}) == 1
-    dropped = {"link", *(("chown",) if one_owner else ())}
     runs: list[list[int]] = [[]]
     members = {piece.instruction for piece in group.pieces}
     for number, piece in enumerate(group.pieces):
@@ -534,14 +626,19 @@ def _edits(build: Build, stage: Stage, group: _Group, name: str) -> list[Edit]:
             if not follows:
                 runs.append([])
         runs[-1].append(piece.instruction)
-        lines.append(_laid_out(build, piece, dropped, piece.instruction in group.folders))
+        lines.append(_laid_out(build, piece, one_owner, piece.instruction in group.folders))
     top = rewrite.block_start(build, stage.first)
     if not source.text[:top].strip() or re.search(r"\n[ \t]*\r?\n[ \t]*\Z", source.text[:top]):
         # Stages are set apart as the author sets them apart.
         lines.append("")
     first, last = build.instructions[runs[0][0]], build.instructions[runs[0][-1]]
-    flags = [flag.text for flag in first.flags if flag.name in dropped]
-    merged = " ".join([first.keyword, f"--from={name}", *flags, group.root, group.root])
+    linked = normal.is_linked(build, group.pieces[0].instruction)
+    flags = [
+        flag.text for flag in first.flags if (linked if flag.name == "link" else one_owner and flag.name == "chown")
+    ]
+    root = group.root if _PLAIN.fullmatch(group.root) else f"[{_quoted(group.root)}, {_quoted(group.root)}]"
+    keyword = "copy" if first.keyword.islower() else "COPY"
+    merged = " ".join([keyword, f"--from={name}", *flags, root if root[0] == "[" else f"{root} {root}"])
     edits = [
         rewrite.insert_lines(build, top, lines),
         Edit(Span(first.text_span.start, last.text_span.end), merged),
@@ -551,28 +648,36 @@ def _edits(build: Build, stage: Stage, group: _Group, name: str) -> list[Edit]:
     return edits
 
 
-def _laid_out(build: Build, piece: _Piece, dropped: set[str], is_folder: bool) -> str:
+def _laid_out(build: Build, piece: _Piece, one_owner: bool, is_folder: bool) -> str:
     """A COPY in the assembly stage: the author's own lines, with absolute destination, known values, and without the flags
-    that go to the other COPY."""
+    that go to the other COPY; owners that differ stay, as numbers."""
     instruction = build.instructions[piece.instruction]
     copy = build.copy(piece.instruction)
     text = build.syntax.source.text
     edits: list[Edit] = []
     end = instruction.keyword_span.end
     for flag in instruction.flags:
-        if flag.name in dropped:
+        if flag.name == "link" or (flag.name == "chown" and (one_owner or not piece.ids)):
             edits.append(Edit(Span(end, flag.span.end), ""))
+        elif flag.name == "chown" and flag.value != piece.ids:
+            edits.append(Edit(flag.span, f"--chown={piece.ids}"))
         end = flag.span.end
+    spelled = _quoted if instruction.json else str
     if copy is not None and copy.sources is not None:
         heredocs = {heredoc.word.text for heredoc in instruction.heredocs}
         edits += [
-            Edit(word.span, value)
+            Edit(word.span, spelled(value))
             for word, value in zip(instruction.words, copy.sources)
             if "$" in word.text and word.text not in heredocs
         ]
     destination = piece.destination + ("/" if is_folder else "")
-    if instruction.words[-1].text != destination:
-        edits.append(Edit(instruction.words[-1].span, destination))
+    if instruction.arguments[-1] != destination:
+        edits.append(Edit(instruction.words[-1].span, spelled(destination)))
     start, end = instruction.text_span
     own = [edit._replace(span=Span(edit.span.start - start, edit.span.end - start)) for edit in edits]
     return apply_edits(text[start:end], own)
+
+
+def _quoted(path: str) -> str:
+    """A path as a string of the JSON form; it holds nothing that would be escaped."""
+    return f'"{path}"'
