@@ -26,6 +26,7 @@ WITHIN_A_FLOOR = {
     ("families.py", "bases.py"),
     ("packages.py", "shell.py"),
     ("normal.py", "commuting.py"),
+    ("normal.py", "caches.py"),
     ("normal.py", "rule.py"),
     ("commuting.py", "layers.py"),
     ("components.py", "archives.py"),
