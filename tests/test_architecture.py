@@ -58,6 +58,8 @@ WITHIN_A_FLOOR = {
     ("binding.py", "rewrite.py"),
     ("binding.py", "rule.py"),
     ("archives.py", "layers.py"),
+    ("contents.py", "archives.py"),
+    ("contents.py", "layers.py"),
     ("costs.py", "context.py"),
     ("costs.py", "layers.py"),
     ("caches.py", "layers.py"),

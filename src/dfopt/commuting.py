@@ -464,9 +464,9 @@ def _copy(build: Build, index: int) -> Access:
     flags = copy.flags
     owner = flags.get("chown", "")
     if "$" in owner:
-        owner = build.expand(owner, index) or ""
-        if not owner:
-            return _unknown("it is not known to whom it gives the files", used, context=context)
+        # Whoever it is, the files are the same; nobody is known to make folders alike.
+        value = build.expand(owner, index)
+        owner = f"{owner} of line {instruction.start_line}" if value is None else value
     reads = () if re.fullmatch(r"[0-9:]*", owner) else _USERS
     parents = "parents" in flags
     linked = flags.get("link", "false").lower() not in ("false", "0", "f")

@@ -244,7 +244,7 @@ def workdir_after(build: Build, index: int) -> str | None:
 
 def exists(build: Build, stage: Stage, folder: str, index: int) -> bool:
     """Whether a folder certainly is there before instruction `index` of `stage`."""
-    base = build.state(index).base
+    base = build.state(min(index, stage.last)).base
     standard = base is not None and base.distribution not in (None, "busybox")
     if folder == "/" or (folder in STANDARD_FOLDERS and standard):
         return True
@@ -265,7 +265,12 @@ def _made_folders(build: Build, index: int) -> tuple[str, ...]:
     if name == "WORKDIR":
         found.append(workdir_after(build, index))
     elif name in ("COPY", "ADD"):
-        found += [posixpath.dirname(one.path) if one.kind == "file" else one.path for one in laid(build, index) or ()]
+        copy = build.copy(index)
+        into = copy is not None and (copy.destination or "").endswith("/")
+        for one in laid(build, index) or ():
+            # A file under the destination's own name makes the folder above it alone.
+            certain = into or one.kind == "archive" or posixpath.basename(one.source) in ("", ".", "..")
+            found.append(one.path if certain and one.kind != "file" else posixpath.dirname(one.path))
     run = build.run(index)
     for number, step in enumerate(run.script.steps if run is not None and not moves(run) else ()):
         command = step.pipeline.commands[0]

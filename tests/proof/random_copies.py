@@ -3,7 +3,7 @@
     PYTHONPATH=src:tests python -m proof.random_copies [COUNT] [FIRST]
 
 makes COUNT (50) files from the seeds FIRST (0) onwards, makes every safe fix of `scattered-copies` in them (`assembly = "always"`), builds
-both and compares the images. The sources have links inside and out, owners, set-id bits and odd modes; the images have links, folders of
+both and compares the images. The sources have links inside and out, owners, set-id bits, odd modes and blanks in names; the images have links, folders of
 other owners and set-group-id where the COPYs go. Exit code: 1 where an image differs in what was not declared.
 """
 
@@ -21,7 +21,8 @@ BUILDER = r"""FROM debian:bookworm-slim AS b
 RUN mkdir -p /out/d/sub /out/e/sub /out/e/lib /out/lib && echo 1 > /out/one && echo 2 > /out/two.txt && echo 3 > /out/d/three \
     && ln -s three /out/d/rel && ln -s /etc /out/d/where && echo x > /out/e/two.txt && ln -s /var/tmp /out/e/d && ln -s sub /out/e/sb \
     && echo l > /out/lib/l && chmod 4755 /out/one && chmod 0700 /out/d /out/e/sub && chmod 2770 /out/d/sub && chown -R 1500:1500 /out/d \
-    && chown 1501:1501 /out/two.txt && ln -s /out/d /out/dlink && ln -s two.txt /out/flink.txt
+    && chown 1501:1501 /out/two.txt && ln -s /out/d /out/dlink && ln -s two.txt /out/flink.txt \
+    && mkdir "/out/a b" && echo 4 > "/out/a b/c d.txt" && chown 1502:1502 "/out/a b/c d.txt" && echo 5 > "/out/x y"
 """
 SOURCES = (
     "/out/one",
@@ -36,8 +37,32 @@ SOURCES = (
     "/out/d/sub",
 )
 LOCAL = ("c.txt", "tool", "cd", "cd/", "c.txt tool")
-OWNERS = ("", "", "", "--chown=app:app", "--chown=1600:1600", "--chown=1600", "--chown=app", "mixed", "mixed")
+ADDED = ("c.txt", "cd/", "c.txt cd/two.txt")
+WITH_BLANKS = ("/out/a b", "/out/a b/c d.txt", "/out/x y")
+OWNERS = (
+    "",
+    "",
+    "",
+    "--chown=app:app",
+    "--chown=1600:1600",
+    "--chown=1600",
+    "--chown=app",
+    "mixed",
+    "mixed",
+    "named",
+    "variable",
+)
 NUMBERS = ("", "--chown=5:6", "--chown=1600", "--chown=0:0")
+NAMES = (
+    "",
+    "--chown=root",
+    "--chown=www-data",
+    "--chown=root:www-data",
+    "--chown=7:root",
+    "--chown=team",
+    "--chown=team:team",
+)
+VARIABLES = ("--chown=$ID", "--chown=${ID}", "--chown=1600:1600", "--chown=$OTHER")
 
 
 def image(chance: random.Random) -> str:
@@ -53,12 +78,30 @@ def image(chance: random.Random) -> str:
         lines.append(f"WORKDIR {top}")
     lines += _before(chance, top, has_system and not as_user)
     owner = chance.choice(OWNERS)
-    owner = "--chown=1600" if "app" in owner and not has_system else owner
-    link = chance.random() < 0.1
+    if not has_system and owner in ("named", "--chown=app", "--chown=app:app"):
+        owner = "--chown=1600"
+    if owner == "named":
+        lines.insert(2, "RUN groupadd -g 1700 team && useradd -u 1701 -g team team")
+    elif owner == "variable":
+        lines.append("ENV ID=1600:1600")
+        lines.append("ARG OTHER=1600:1600")
+    link = chance.choice(("--link", "--link=true")) if chance.random() < 0.1 else ""
+    kinds: dict[str, tuple[str, ...]] = {"mixed": NUMBERS, "named": NAMES, "variable": VARIABLES}
     for _ in range(chance.randint(2, 5)):
-        lines.append(_copy(chance, top, has_folder, chance.choice(NUMBERS) if owner == "mixed" else owner, link))
+        lines.append(_copy(chance, top, has_folder, chance.choice(kinds.get(owner, (owner,))), link))
         if chance.random() < 0.25:
             lines.append(_between(chance, top, has_system and not as_user))
+    if chance.random() < 0.1:
+        lines[0] = lines[0].replace("FROM ", "FROM --platform=$TARGETPLATFORM ")
+    if chance.random() < 0.15:
+        # Another target, and a COPY that names the image's stage by its number.
+        lines[0] += " AS image"
+        lines += [
+            "FROM scratch AS other",
+            "COPY --from=b /out/two.txt /two.txt",
+            "FROM image",
+            "COPY --from=2 /two.txt /three.txt",
+        ]
     return BUILDER + "\n".join(lines) + "\n"
 
 
@@ -76,29 +119,46 @@ def _before(chance: random.Random, top: str, has_shell: bool) -> list[str]:
     return [chance.choice(steps)] if chance.random() < 0.45 else []
 
 
-def _copy(chance: random.Random, top: str, has_folder: bool, owner: str, link: bool) -> str:
+def _copy(chance: random.Random, top: str, has_folder: bool, owner: str, link: str) -> str:
     flags = [owner] if owner else []
     if chance.random() < 0.1:
         flags.append(chance.choice(("--chmod=755", "--chmod=600", "--chmod=0711")))
     if link:
-        flags.append("--link")
-    if chance.random() < 0.3:
+        flags.append(link)
+    keyword, kind = "COPY", chance.random()
+    if kind < 0.3:
         source = chance.choice(LOCAL)
+    elif kind < 0.38:
+        keyword, source = "ADD", chance.choice(ADDED)
+    elif kind < 0.43:
+        keyword, source = chance.choice(("COPY", "ADD")), "<<TEXT"
+    elif kind < 0.48:
+        flags.insert(0, "--from=debian:bookworm-slim")
+        source = "/etc/debian_version"
+    elif kind < 0.58:
+        flags.insert(0, "--from=b")
+        place = chance.choice((f"{top}/", f"{top}/my files/", f"{top}/my files/x", f"{top}/x y"))
+        return " ".join(["COPY", *flags, f'["{chance.choice(WITH_BLANKS)}", "{place}"]'])
     else:
         source = chance.choice(SOURCES) + (f" {chance.choice(SOURCES)}" if chance.random() < 0.1 else "")
         flags.insert(0, "--from=b")
+        if chance.random() < 0.08:
+            flags.append("--exclude=*.txt")
     places = ("./", ".", "d", "./d/", "e", "lib", "lib/x", "lib/x/", "two.txt", "one", "sub/one", "d/sub", "q/r/")
     place = chance.choice(places)
     if not has_folder or chance.random() < 0.3:
         place = chance.choice((top, f"{top}/", f"{top}/{place.lstrip('./')}"))
     if (" " in source or "*" in source) and not place.endswith("/"):
         place += "/"
-    return " ".join(["COPY", *flags, source, place])
+    if " " not in source and source[0] != "<" and chance.random() < 0.15:
+        return " ".join([keyword, *flags, f'["{source}", "{place}"]'])
+    return " ".join([keyword, *flags, source, place]) + ("\nhello $A\nTEXT" if source == "<<TEXT" else "")
 
 
 def _between(chance: random.Random, top: str, has_shell: bool) -> str:
     steps = [
         "ENV A=1",
+        "ARG OTHER=1600:1600",
         "LABEL a=b",
         "USER 0",
         f"WORKDIR {top}/lib",

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from dfopt import bases, context, layers, normal, rewrite, unwanted
+from dfopt import bases, contents, context, layers, normal, rewrite, unwanted
 from dfopt.build import Build, Reference, Stage, once
 from dfopt.context import Context
 from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
@@ -324,7 +324,12 @@ def _kind(build: Build, index: int, source: str, place: Context | None) -> str:
             return entry.kind
     if name in ("", ".", "..") or source.endswith("/"):
         return "folder"
-    return "file" if layers.is_file_name(name) else ""
+    if layers.is_file_name(name):
+        return "file"
+    origin = next(iter(build.references_of(index)), None)
+    if origin is None or origin.stage is None or set(source) & set("$*?["):
+        return ""
+    return contents.kind_at(build, build.stages[origin.stage], posixpath.normpath(posixpath.join("/", source)))
 
 
 def _name(source: str) -> str:
@@ -398,8 +403,12 @@ def _passes(build: Build, stage: Stage, piece: _Piece, group: _Gathered) -> bool
     for index in group.between:
         if build.instructions[index].name == "WORKDIR":
             made = layers.workdir_after(build, index)
-            # It makes a folder as the user's, which the COPY would make as its own.
-            if made is None or (made.startswith(region + "/") and any(layers.overlaps(made, path) for path in paths)):
+            # Where it makes a folder, it does so as the user's, which the COPY would make as its own.
+            if made is None or (
+                made.startswith(region + "/")
+                and any(layers.overlaps(made, path) for path in paths)
+                and not layers.exists(build, stage, made, index)
+            ):
                 return False
         else:
             from dfopt import commuting  # few files have anything but settings between
@@ -451,7 +460,12 @@ def _doubts(build: Build, stage: Stage, group: _Group) -> Iterator[_Doubt]:
         wanted += own
         if piece.filled:
             filled.setdefault(piece.filled, piece.instruction)
-        if piece.is_open and piece.folder == piece.filled and piece.instruction not in group.folders:
+        if (
+            piece.is_open
+            and piece.may_be_file
+            and piece.folder == piece.filled
+            and piece.instruction not in group.folders
+        ):
             bottom = build.chain(stage)[-1]
             if bottom.base.kind != "scratch" and bases.may_hold(bottom.reference, bottom.facts, piece.folder):
                 met = met or f"`{piece.folder}` may be a folder before, which takes a file under its own name"
