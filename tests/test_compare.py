@@ -423,6 +423,19 @@ def test_a_folder_that_a_kept_package_lists_too_may_vanish(tmp_path: pathlib.Pat
     assert compare(before, after._replace(files=new), effects).uncovered != (), "a file may not"
 
 
+def test_a_folder_that_the_script_of_a_package_makes_goes_with_it(tmp_path: pathlib.Path) -> None:
+    kept = {"kept": ["/usr/bin/kept"]}
+    made = folder("usr/local/share/made")
+    script = File(
+        f"{STATUS}gone.postinst",
+        "#!/bin/sh\nDIR=/usr/local/share/made\nmkdir -p $DIR /usr/local/share/$X /srv/data/file\n",
+    )
+    before = debian(tmp_path, "a", {**kept, "gone": ["/usr/bin/gone"]}, made, script, File("srv/data/file"))
+    after = debian(tmp_path, "b", kept)
+    result = compare(before, after, [PackagesRemoved(0, "recommended")])
+    assert {one.path for one in result.uncovered} == {"/srv/data/file"}, "a file is not the script's"
+
+
 def test_users_and_alternatives_of_packages_that_are_gone(tmp_path: pathlib.Path) -> None:
     kept = {"kept": ["/usr/bin/kept"]}
     users, manual = File("etc/passwd", "root\napp\n"), link("usr/share/man/pager.1", "/etc/alternatives/pager.1")

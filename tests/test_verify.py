@@ -16,9 +16,22 @@ import pytest
 from test_compare import BASE, File, changed, folder, link, tar
 
 from dfopt import cli, console, engine, verify
+from dfopt.build import Build
 from dfopt.engine import Applied
-from dfopt.rule import Adds, Changes, ChangesConfig, Effect, Given, Layers, Removes
+from dfopt.rule import (
+    Adds,
+    Assembles,
+    Changes,
+    ChangesConfig,
+    Effect,
+    Given,
+    Layers,
+    PackagesRemoved,
+    Removes,
+    SplitsStage,
+)
 from dfopt.source import Source
+from dfopt.syntax import parse
 from dfopt.verify import Request, engines, show
 from dfopt.verify.engines import BuildFailed, Engine, NoEngine, Wish
 
@@ -435,3 +448,18 @@ def test_effects_of_the_stage_that_is_built() -> None:
         assert [one.paths for _, one in made.declared if isinstance(one, Adds | Changes)] == [paths]
     with pytest.raises(verify.NoStage):
         verify.request_for(source, fixed, source, Given(), "/nowhere", "Dockerfile", "three")
+
+
+def test_what_a_builder_lacks_the_image_that_it_fills_lacks_too() -> None:
+    """After a split the later fixes of the builder are the image's as well, as far as they speak of files."""
+    source = Source("FROM a\nRUN x\n")
+    report = engine.Report(source, (), False, "")
+    split = applied(SplitsStage(0, "build", "b", (), ()))
+    later = applied(PackagesRemoved(0, "recommended"), Layers(0, -1), Adds(("/1",), 1))._replace(round=2)
+    assembled = applied(Assembles((3, 4), "assembly", "/app"), Layers(1, -1))._replace(round=3)
+    last = applied(Removes(("/2",), 0), Removes(("/3",), 1), Layers(2, -1))._replace(round=4)
+    fixed = engine.Fixed(source, report, (split, later, assembled, last), ())
+    found = [one for _, one in verify.declared(fixed, Build(parse(source)), 0)]
+    assert found == [
+        split.effects[0], later.effects[0], later.effects[2], assembled.effects[1], last.effects[0], last.effects[2],
+    ]  # fmt: skip

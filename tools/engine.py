@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 FOLDER = pathlib.Path(
@@ -258,6 +258,10 @@ def private() -> None:
 _INSTALL = "RUN apt-get update && apt-get install -y --no-install-recommends {} && rm -rf /var/lib/apt/lists/*\n"
 _JDK = "RUN mkdir -p /usr/share/man/man1\n" + _INSTALL  # its packages want the folder that slim images lack
 _HOME = "ENV JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64\n"
+# What the full images of a language have, and the slim ones lack: compilers, headers, and what fetches sources.
+_FULL = _INSTALL.format(
+    "build-essential git curl wget pkg-config libffi-dev libpq-dev libsqlite3-dev libssl-dev libxml2-dev zlib1g-dev"
+)
 _LIBRARIES = "libc6 libgcc-s1 libssl3 openssl libstdc++6 zlib1g"
 
 
@@ -294,6 +298,54 @@ def _node(folder: pathlib.Path) -> None:
     (folder / "tree/bin/nodejs").symlink_to("node")
 
 
+def _pythons(*versions: str) -> Iterator[Image]:
+    """Debian's interpreter below /usr/local with its headers and pip, in the folders that the official images of a version have it in."""
+    libraries = (
+        "libexpat1 libffi8 libncursesw6 libreadline8 libsqlite3-0 libssl3 libtirpc3 libuuid1 media-types netbase tzdata"
+    )
+    for version in versions:
+        own = "/usr/local/lib/python3.11"
+        renamed = (
+            f" && mv {own} /usr/local/lib/python{version} && ln -s python{version} {own}"
+            f" && ln -s python3.11 /usr/local/bin/python{version}"
+        )
+        steps = (
+            f"FROM {BASE} AS made\n{_INSTALL.format('python3 python3-pip python3-venv')}"
+            "WORKDIR /packages\n"
+            "RUN apt-get update && apt-get download libpython3.11-dev && dpkg -x *.deb .\n"
+            f"RUN rm -rf {own} && cp -L /usr/bin/python3.11 /usr/local/bin/ && cp -a usr/include/. /usr/local/include/"
+            f" && cp -a /usr/lib/python3.11 /usr/local/lib/ && rm -f {own}/EXTERNALLY-MANAGED && mkdir {own}/site-packages"
+            # Which folder is searched is frozen into the interpreter; where packages go is not.
+            f" && ln -s site-packages {own}/dist-packages"
+            f" && sed -i \"s/prefix_scheme = 'posix_local'/prefix_scheme = 'posix_prefix'/\" {own}/sysconfig.py"
+            f" && find {own} -name __pycache__ -exec rm -rf {{}} +"
+            " && ln -s python3.11 /usr/local/bin/python && ln -s python3.11 /usr/local/bin/python3"
+            f"{renamed if version != '3.11' else ''}"
+            " && /usr/bin/python3 -m pip --python /usr/local/bin/python3.11 install --quiet --no-compile pip==25.0.1\n"
+            f"FROM {BASE}\n{_INSTALL.format(libraries)}"
+            "COPY --from=made /usr/share/python-wheels/ /usr/share/python-wheels/\nCOPY --from=made /usr/local/ /usr/local/\n"
+            'ENV LANG=C.UTF-8 UV_NATIVE_TLS=true\nCMD ["python3"]\n'
+        )
+        latest = ("python:3-slim",) if version == versions[-1] else ()
+        yield Image(f"python:{version}-slim", steps, (f"python:{version}-slim-bookworm", *latest))
+        yield Image(f"python:{version}", f"FROM python:{version}-slim\n{_FULL}", (f"python:{version}-bookworm",))
+
+
+def _uv(version: str) -> Image:
+    """The image of uv, whose two programs a wheel on PyPI carries."""
+
+    def fill(folder: pathlib.Path) -> None:
+        call(sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--only-binary", ":all:", "--platform",
+             f"manylinux2014_{platform.machine()}", "-d", folder, f"uv=={version}")  # fmt: skip
+        (wheel,) = folder.glob("*.whl")
+        with zipfile.ZipFile(wheel) as files:
+            for name in ("uv", "uvx"):
+                (folder / name).write_bytes(files.read(f"uv-{version}.data/scripts/{name}"))
+                (folder / name).chmod(0o755)
+
+    return Image(f"ghcr.io/astral-sh/uv:{version}", "FROM scratch\nCOPY uv uvx /\n", (), fill)
+
+
 def _distroless(variant: str, user: str) -> str:
     """Accounts, zones and authorities, and for all but `static` the C library: no shell, no package manager."""
     unpack = (
@@ -328,15 +380,7 @@ def _distroless_images() -> tuple[Image, ...]:
 
 
 IMAGES = (
-    Image(
-        "python:3.12-slim",
-        _INSTALL.format("python3 python3-pip python3-venv")
-        + "RUN rm -f /usr/lib/python3*/EXTERNALLY-MANAGED && ln -s /usr/bin/python3 /usr/local/bin/python"
-        " && ln -s /usr/bin/python3 /usr/local/bin/python3\n"
-        'ENV LANG=C.UTF-8\nCMD ["python3"]\n',
-        ("python:3.11", "python:3.11-slim", "python:3.12", "python:3.13", "python:3.13-slim", "python:3-slim",
-         "python:3.11-slim-bookworm", "python:3.12-slim-bookworm"),
-    ),
+    *_pythons("3.11", "3.12", "3.13"),
     Image(
         "node:20-slim",
         "RUN groupadd --gid 1000 node && useradd --uid 1000 --gid node --shell /bin/bash --create-home node\n"
@@ -344,15 +388,20 @@ IMAGES = (
         "RUN mkdir -p /usr/local/etc && echo cafile=/etc/ssl/certs/ca-certificates.crt > /usr/local/etc/npmrc\n"
         "ENV NODE_VERSION=20.18.0 NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt\n"
         'CMD ["node"]\n',
-        ("node:18", "node:18-slim", "node:20", "node:20-bookworm-slim", "node:22", "node:22-slim", "node:lts-slim"),
+        ("node:18-slim", "node:20-bookworm-slim", "node:22-slim", "node:22-bookworm-slim", "node:lts-slim"),
         _node,
+    ),
+    Image(
+        "node:20",
+        "FROM node:20-slim\n" + _FULL,
+        ("node:18", "node:22", "node:20-bookworm", "node:22-bookworm"),
     ),
     Image(
         "golang:1.22",
         _INSTALL.format("golang-go gcc libc6-dev git make ca-certificates")
         + "ENV GOPATH=/go GOTOOLCHAIN=local\nENV PATH=$GOPATH/bin:/usr/local/go/bin:$PATH\n"
         + 'RUN mkdir -p "$GOPATH/src" "$GOPATH/bin" && chmod -R 1777 "$GOPATH"\nWORKDIR $GOPATH\n',
-        ("golang:1.22-bookworm", "golang:1.23", "golang:1.24", "golang:1.24-bookworm", "golang:latest"),
+        ("golang:1.22-bookworm", "golang:1.23", "golang:1.17", "golang:1.24", "golang:1.24-bookworm", "golang:latest"),
     ),
     Image(
         "rust:1",
@@ -389,6 +438,8 @@ IMAGES = (
         ("busybox:1.36", "alpine:3.20", "alpine:3.22", "alpine:latest"),  # Alpine's shell and commands, without apk
     ),
     *_distroless_images(),
+    _uv("0.4.1"),
+    _uv("0.7.11"),
 )  # fmt: skip
 
 # What Debian's official images tell apt.

@@ -348,7 +348,8 @@ ACCOUNTS = ("/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow")
 DPKG_STATUS = "/var/lib/dpkg/status"
 # apk's: packages and their files in one.
 APK_INSTALLED = "/lib/apk/db/installed"
-_PACKAGE_LIST = re.compile(r"/var/lib/dpkg/info/([^/]+?)(?::[^/]*)?\.list")
+_PACKAGE_LIST = re.compile(r"/var/lib/dpkg/info/([^/]+?)(?::[^/]*)?\.(list|postinst)")
+_NAMED = re.compile(rb"(?<![\w/.$}~-])/(?:etc|opt|srv|usr|var)/[\w./+-]*\w")
 
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # how compressed data begins
@@ -556,15 +557,25 @@ def debian_packages(files: FileSystem, texts: Mapping[str, bytes]) -> dict[str, 
     """Which paths belong to which installed package, symbolic links of folders followed (merged /usr).
 
     dpkg's status says what is installed, its lists whose the files are: a package that was removed keeps a list of its
-    configuration, and one without a status is none.
+    configuration, and one without a status is none. A folder that the package's own script names is its too: no list has
+    what the script makes.
     """
     installed = _installed(texts.get(DPKG_STATUS, b"").decode("utf-8", "surrogateescape"))
-    found = {}
+    found: dict[str, frozenset[str]] = {}
     for path, text in texts.items():
         match = _PACKAGE_LIST.fullmatch(path)
-        if match is not None and match.group(1) in installed:
-            owned = text.decode("utf-8", "surrogateescape").split("\n")
-            found[match.group(1)] = frozenset(_real(files, one) for one in owned if one and one != "/.")
+        if match is None or match.group(1) not in installed:
+            continue
+        if match.group(2) == "list":
+            owned = {
+                _real(files, one)
+                for one in text.decode("utf-8", "surrogateescape").split("\n")
+                if one not in ("", "/.")
+            }
+        else:
+            named = {one.decode("ascii") for one in _NAMED.findall(text)}
+            owned = {one for one in named if one in files and files[one].type == "directory"}
+        found[match.group(1)] = found.get(match.group(1), frozenset()) | owned
     return found
 
 

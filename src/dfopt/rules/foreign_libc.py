@@ -51,7 +51,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     for stage in build.stages:
         image = rebase.default_image(build, build.chain(stage)[-1])
         library = _library(build, stage, image)
-        if library not in ("musl", "none") or build.windows:
+        if library not in ("musl", "none") or build.windows or not _runs_programs(build, stage):
             continue
         if library == "musl" and any(_COMPATIBLE.search(text) for text in _texts(build, build.chain(stage))):
             continue
@@ -60,6 +60,12 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             yield from _packages(build, given, stage, named)
         for index in stage.indexes:
             yield from _copied(build, given, index, library, named)
+
+
+def _runs_programs(build: Build, stage: Stage) -> bool:
+    """Whether a stage is an image, or has a RUN: what others only copy from, as an assembly stage, runs nothing."""
+    stages = (stage, *build.children(stage))
+    return build.is_shipped(stage) or any(build.instructions[i].name == "RUN" for one in stages for i in one.indexes)
 
 
 def _library(build: Build, stage: Stage, image: str | None) -> str:
@@ -95,24 +101,46 @@ def _texts(build: Build, stages: list[Stage]) -> Iterator[str]:
 
 
 def _copied(build: Build, given: Given, index: int, library: str, named: str) -> Iterator[Finding]:
+    lacks = "has musl in its place" if library == "musl" else "has no C library"
+    span = build.instructions[index].text_span
+    for origin, sources in _origins(build, index):
+        image = rebase.default_image(build, build.chain(origin)[-1])
+        if image is None or _library(build, origin, image) != "glibc":
+            continue
+        for program in _programs(build, given, origin, bases.repository_of(image)[0]):
+            if any(_brings(source, program.path) for source in sources):
+                place = program.run.span(program.simple.start, program.simple.end)
+                fix = _without_c(build, origin, program) if program.cures else None
+                message = (
+                    f"`{program.label}` links against glibc{program.when}, and {named} {lacks} -> {program.advice}"
+                )
+                yield Finding(place, message, fix, None, (Related(span, "the program goes there"),))
+        if library == "musl" and any(_MODULES.search(source) for source in sources):
+            yield from _modules(build, given, origin, span, named)
+
+
+def _origins(build: Build, index: int) -> Iterator[tuple[Stage, list[str]]]:
+    """The stages that a COPY takes paths from, with these paths; of a stage that only holds copies, those that they come from."""
     copy = build.copy(index)
     if copy is None or copy.origin is None or copy.origin.stage is None or copy.sources is None:
         return
     origin = build.stages[copy.origin.stage]
-    image = rebase.default_image(build, build.chain(origin)[-1])
-    if image is None or _library(build, origin, image) != "glibc":
-        return
     sources = [posixpath.normpath(posixpath.join("/", source)) for source in copy.sources]
-    lacks = "has musl in its place" if library == "musl" else "has no C library"
-    span = build.instructions[index].text_span
-    for program in _programs(build, given, origin, bases.repository_of(image)[0]):
-        if any(_brings(source, program.path) for source in sources):
-            place = program.run.span(program.simple.start, program.simple.end)
-            fix = _without_c(build, origin, program) if program.cures else None
-            message = f"`{program.label}` links against glibc{program.when}, and {named} {lacks} -> {program.advice}"
-            yield Finding(place, message, fix, None, (Related(span, "the program goes there"),))
-    if library == "musl" and any(_MODULES.search(source) for source in sources):
-        yield from _modules(build, given, origin, span, named)
+    if _runs_programs(build, origin) or build.chain(origin)[-1].base.kind != "scratch":
+        yield origin, sources
+        return
+    for one in build.chain(origin):
+        for inner in one.indexes:
+            held = build.copy(inner) if build.instructions[inner].name == "COPY" else None
+            target = held.destination.rstrip("/") if held is not None and held.destination is not None else None
+            if target is not None and any(_overlap(target or "/", source) for source in sources):
+                yield from _origins(build, inner)
+
+
+def _overlap(one: str, other: str) -> bool:
+    return (one.rstrip("/") + "/").startswith(other.rstrip("/") + "/") or (other.rstrip("/") + "/").startswith(
+        one.rstrip("/") + "/"
+    )
 
 
 def _brings(source: str, path: str) -> bool:
@@ -229,8 +257,8 @@ def _changes(build: Build, stage: Stage, program: _Program) -> Iterator[Changes]
                 paths += [*([] if folder else [target]), f"{target}/{posixpath.basename(source)}"]
             else:
                 paths.append(f"{target}/{posixpath.relpath(program.path, source)}")
-        for one in (owner, *build.children(owner)) if paths else ():
-            yield Changes(tuple(paths), one.index)
+        for path in paths:
+            yield from _changes(build, owner, program._replace(path=path))
 
 
 def _cargo(build: Build, index: int, run: Run, use: Use, folder: str) -> Iterator[_Program]:

@@ -37,6 +37,8 @@ What the language says (the fields of `Proposal` say the details):
 - `starts` names programs that the runtime image brings (`java`, `node`, `python`): a command may start with them.
 - `finish` are commands that end the builder (`npm prune --omit=dev`) with what they do to the files that are carried, and `setup` such as
   the runtime repeats (`npm install -g serve`), as words.
+- `beside` are globs of files that the runtime's image has of its own in a folder that is carried, and that the builder may have in another
+  version (pip): what the build no longer has of them stays there.
 - `left` are paths that the stage puts somewhere for the build alone (Composer itself).
 - `notes` are caveats that the person must read before agreeing.
 
@@ -157,6 +159,7 @@ class Proposal(NamedTuple):
     starts: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     finish: Finish = Finish()
+    beside: tuple[str, ...] = ()
     setup: tuple[tuple[str, ...], ...] = ()
     left: frozenset[str] = frozenset()
 
@@ -195,7 +198,7 @@ class Plan(NamedTuple):
 
     `lines` are the runtime stage's instructions in order, those of the author's own as `Kept`; `name` is the runtime stage's name
     ("" for none) and `builder` the name of the old stage, which ends with the commands of `finish`. `artefacts`, `packages`, `users` and `notes` are what a person reads.
-    `keeps` are the paths that are the same in both images. `lost` are variables of the old base image that the new one lacks.
+    `keeps` are the paths that are the same in both images, but for what is `beside`. `lost` are variables of the old base image that the new one lacks.
     """
 
     language: str
@@ -216,6 +219,7 @@ class Plan(NamedTuple):
     questions: tuple[Question, ...]
     notes: tuple[str, ...]
     finish: Finish = Finish()
+    beside: tuple[str, ...] = ()
 
 
 class Site:

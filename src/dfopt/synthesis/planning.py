@@ -210,7 +210,7 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
         proposal.language, stage.index, proposal.built, builder, stage.name, proposal.image, proposal.why, artefacts,
         tuple(sorted(found.packages)), tuple(" ".join(words) for words in found.setup), lines, _not_set(
             site, proposal, lines), keeps, lost, changed, tuple(found.questions),
-        tuple(dict.fromkeys(found.notes)), proposal.finish,
+        tuple(dict.fromkeys(found.notes)), proposal.finish, proposal.beside,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ Sources: packaging.python.org (installation schemes), docs.astral.sh/uv (project
 
 import posixpath
 import re
+from collections.abc import Iterable
 
 from dfopt import bases, families, layers, needs
 from dfopt.startup import pattern
@@ -87,7 +88,7 @@ def propose(site: Site) -> Proposal | str | None:
     return Proposal(
         "Python", installs[-1], tuple(outputs.values()), image,
         f"the slim variant of `{site.stage.base.text}`" if small is not None else "the same image, without what only builds", family, explained,
-        is_source, sources_stay=True, packages=packages, build_only=_settings(site), tools=_INSTALLERS, questions=tuple(questions.values()),
+        is_source, sources_stay=True, packages=packages, beside=_beside(outputs), build_only=_settings(site), tools=_INSTALLERS, questions=tuple(questions.values()),
         starts=frozenset(("python", "python3", f"python{version}")), notes=tuple(notes),
     )  # fmt: skip
 
@@ -342,6 +343,17 @@ def _system(site: Site, repository: str, version: str, is_root: bool) -> list[Ar
         Artefact("/usr/local/share", "folder", "data that packages install"),
         Artefact("/usr/local/etc", "folder", "configuration that packages install"),
     ]
+
+
+# What the images of Python have among the packages: pip, up to 3.11 setuptools and wheel too.
+_BUNDLED = ("pip", "setuptools", "wheel", "_distutils_hack", "pkg_resources", "distutils-precedence.pth")
+
+
+def _beside(outputs: Iterable[str]) -> tuple[str, ...]:
+    """What stays of the image's own packages where the builder has others of their releases."""
+    folders = [path for path in outputs if path.startswith("/usr/local/lib/") and path.endswith("-packages")]
+    names = [*_BUNDLED, *(f"{name}-*.dist-info" for name in _BUNDLED[:3])]
+    return tuple(f"{folder}/{name}{below}" for folder in folders for name in names for below in ("", "/**"))
 
 
 def _compiled(site: Site, placed: Placed) -> str:

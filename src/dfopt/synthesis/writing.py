@@ -3,6 +3,7 @@
 from dfopt import layers, rewrite
 from dfopt.build import Build
 from dfopt.rule import (
+    Adds,
     AddsCommand,
     Changes,
     Copied,
@@ -120,7 +121,11 @@ def effects_of(build: Build, plan: Plan) -> tuple[Effect, ...]:
         tuple(changed),
         plan.finish.commands if ending is None else (),
     )
-    finished = (Removes(plan.finish.removes, plan.stage), Changes(plan.finish.changes, plan.stage))
+    finished = (
+        Removes(plan.finish.removes, plan.stage),
+        Changes(plan.finish.changes, plan.stage),
+        Adds(plan.beside, plan.stage),
+    )
     return (
         *joined,
         split,

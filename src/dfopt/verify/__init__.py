@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dfopt import context, costs, images, manifests
 from dfopt.build import Build
 from dfopt.engine import Applied, Fixed
-from dfopt.rule import Assembles, Effect, Given, Layers, SplitsStage
+from dfopt.rule import Adds, Assembles, Changes, Effect, Given, Layers, PackagesRemoved, Removes, SplitsStage
 from dfopt.source import Edit, Source, apply_edits
 from dfopt.syntax import parse
 from dfopt.verify import compare, engines
@@ -218,6 +218,9 @@ def unique_mounts(text: str, token: str) -> str:
 # ------------------------------------------------------------------------------------------------------ effects
 
 
+_OF_FILES = (Removes, Adds, Changes, PackagesRemoved)
+
+
 def declared(fixed: Fixed, build: Build, target: int) -> tuple[tuple[Applied, Effect], ...]:
     """The effects on the image of the stage with index `target` in the original, each with its fix.
 
@@ -231,17 +234,21 @@ def declared(fixed: Fixed, build: Build, target: int) -> tuple[tuple[Applied, Ef
         base = build.stages[index].base
         index = base.stage if base.kind == "stage" else None
     found: list[tuple[Applied, Effect]] = []
+    builders: set[int] = set()  # stages that a split made of the image's own: what they lack, it does not get
     for _, group in itertools.groupby(fixed.applied, lambda one: one.round):
         filled = []
         group_of = tuple(group)
         for applied in group_of:
             found += [
-                (applied, one) for one in applied.effects if isinstance(one, compare.EFFECTS) and one.stage in chain
+                (applied, one)
+                for one in applied.effects
+                if (isinstance(one, compare.EFFECTS) and one.stage in chain)
+                or (isinstance(one, _OF_FILES) and one.stage in builders)
             ]
             if any(isinstance(one, Assembles) for one in applied.effects):
                 filled += [one.stage for one in applied.effects if isinstance(one, Layers)]
         for stage in sorted(filled, reverse=True):
-            chain = {one + (one >= stage) for one in chain}
+            chain, builders = ({one + (one >= stage) for one in stages} for stages in (chain, builders))
         splits = [
             one.stage
             for applied in group_of
@@ -249,7 +256,8 @@ def declared(fixed: Fixed, build: Build, target: int) -> tuple[tuple[Applied, Ef
             if isinstance(one, SplitsStage) and one.stage in chain
         ]
         if splits:
-            # From here on the image is the runtime stage's, which stands on nothing of the file.
+            # From here on the image is the runtime stage's, which stands on nothing of the file, and is filled from the builder.
+            builders |= chain
             chain = {splits[0] + 1}
     return tuple(found)
 
