@@ -1,8 +1,11 @@
 """What the assembly of COPYs counts and names: layers, whose change copies how much again, and which RUNs run again."""
 
 import pathlib
+import random
 
+import assembly_model
 import pytest
+from proof import random_copies
 
 from dfopt import catalogue, engine
 from dfopt.rule import Given, Place
@@ -82,3 +85,23 @@ def test_a_new_folder_stays_its_owners(first: str, before: str, safe: bool) -> N
     text = f"{BUILDER}{before}COPY {first}--from=builder /out/a.txt /data/\nCOPY --chown=7 --from=builder /out/b.txt /data/\n"
     found = engine.check(Source(text), catalogue.rules(["DF302"]), Given(assembly="always")).diagnostics
     assert [one.fix.safe for one in found if one.fix is not None] == [safe]
+
+
+@pytest.mark.parametrize("first", [0, 100, 200, 300, 1400, 2600])
+def test_the_model_finds_the_files_as_they_were(first: int) -> None:
+    """Random images with every safe assembly made, by the model of a build; `proof/random_copies.py` builds them for real."""
+    made = 0
+    for seed in range(first, first + 100):
+        text = random_copies.image(random.Random(seed))
+        fixed = engine.fix(Source(text), catalogue.rules(["DF302"]), Given(assembly="always"))
+        assert not fixed.faults, text
+        if fixed.source.text == text:
+            continue
+        try:
+            before = assembly_model.final(text)
+        except assembly_model.NotModelled:
+            continue
+        if before is not None:
+            made += 1
+            assert assembly_model.final(fixed.source.text) == before, f"seed {seed}:\n{text}\n{fixed.source.text}"
+    assert made > 10

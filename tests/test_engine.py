@@ -442,6 +442,8 @@ NUMBERED_STAGE = STAGE.split("ARG")[0] + (
      "COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all --chown=$OUT /app /app\nENV IN=5\n", Assembles((7, 9), "all", "/app"), True),
     ("ENV ID=5\nCOPY --chown=$ID a /app/a\nADD --chown=5 b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
      "ADD b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "ENV ID=5\nCOPY --from=all --chown=$ID /app /app\n", Assembles((8, 9), "all", "/app"), True),
+    ("COPY --chown=root:root a /app/a\nCOPY --chown=0 b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
+     "COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all --chown=root:root /app /app\n", Assembles((7, 8), "all", "/app"), True),
     # An ADD stays one.
     ("COPY a /app/a\nADD b /app/b\n", "FROM --platform=linux/amd64 scratch AS all\nCOPY a /app/a\n"
      "COPY b /app/b\nFROM --platform=linux/amd64 debian:bookworm-slim\n", "COPY --from=all /app /app\n", Assembles((7, 8), "all", "/app"), False),

@@ -654,21 +654,27 @@ def is_linked(build: Build, index: int) -> bool:
 
 
 def owner_of(build: Build, index: int) -> tuple[object, ...]:
-    """Whom the `--chown` of a COPY or ADD names: two of a stage whose owners are equal here give their files to the same one. A value
-    that is not known is known to be the same where nothing between sets its variables."""
-    copy, state = build.copy(index), build.state(index)
-    text = copy.flags.get("chown", "") if copy is not None else ""
-    value = build.expand(text, index)
+    """Whom the `--chown` of a COPY or ADD names: two of a stage whose owners are equal here give their files to the same one. A name is
+    its numbers where these are known; a value that is not known is the same where nothing between sets its variables."""
+    text, value = _owner(build, index)
     if value is not None:
-        return (value,)
+        ids = numbers(build, index)
+        return (f"{ids}:{ids}" if ids and ":" not in ids else ids or value,)
     stage = build.stage(index)
     own = range(stage.first, index) if stage is not None else range(0)
-    names = words.expand(text, state.variables(), build.syntax.escape).used
+    names = words.expand(text, build.state(index).variables(), build.syntax.escape).used
     setting = [
         max((at for at in own if any(key.text == name or "$" in key.text for key, _ in _set_by(build, at))), default=-1)
         for name in names
     ]
     return (text, *zip(names, setting))
+
+
+def _owner(build: Build, index: int) -> tuple[str, str | None]:
+    """The value of `--chown` as written and as expanded, "" where there is none."""
+    copy = build.copy(index)
+    text = copy.flags.get("chown", "") if copy is not None else ""
+    return text, build.expand(text, index)
 
 
 def _set_by(build: Build, index: int) -> tuple[Pair, ...]:
@@ -679,10 +685,10 @@ def _set_by(build: Build, index: int) -> tuple[Pair, ...]:
 def numbers(build: Build, index: int) -> str | None:
     """The owner that a COPY or ADD gives its files as numbers, which need no list of users; "" where it names none, None where the
     numbers are not known."""
-    value = owner_of(build, index)[0] if len(owner_of(build, index)) == 1 else None
-    if not isinstance(value, str) or value == "" or NUMERIC.fullmatch(value):
-        return value if isinstance(value, str) else None
-    from dfopt import caches  # few files name owners that differ
+    value = _owner(build, index)[1]
+    if not value or NUMERIC.fullmatch(value):
+        return value
+    from dfopt import caches  # few files name owners
 
     return caches.ids(build, index, value)
 

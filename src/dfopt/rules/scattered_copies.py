@@ -190,8 +190,8 @@ def _region(build: Build, stage: Stage, folder: str) -> str:
 
 def _group(build: Build, stage: Stage, pieces: list[_Piece]) -> _Group | None:
     """The COPYs as a group below their narrowest common folder, without those that would make it `/`."""
-    first = pieces[0].instruction
     settled: list[_Piece] = []
+    left: list[int] = []
     folders: list[int] = []
     paths = [piece.destination.rstrip("/") for piece in pieces]
     shared = {above for path in paths for above in _above(path)} | {
@@ -199,7 +199,7 @@ def _group(build: Build, stage: Stage, pieces: list[_Piece]) -> _Group | None:
     }
     for piece, path in zip(pieces, paths):
         if piece.is_open:
-            if layers.exists(build, stage, path, first):
+            if layers.exists(build, stage, path, piece.instruction):
                 folders.append(piece.instruction)
                 copied = _name(build.instructions[piece.instruction].arguments[0])
                 names = (posixpath.join(path, copied),) if piece.may_be_file else ()
@@ -208,12 +208,17 @@ def _group(build: Build, stage: Stage, pieces: list[_Piece]) -> _Group | None:
                 # Others lie there or below it: a file there would not let them.
                 piece = piece._replace(folder=path, targets=())
             elif posixpath.dirname(path) == "/":
+                left.append(piece.instruction)
                 continue
+        if left and not _passes_all(build, left, piece):
+            left.append(piece.instruction)
+            continue
         settled.append(piece)
     if len(settled) < 2:
         return None
     root = posixpath.commonpath([piece.folder for piece in settled])
-    return None if root == "/" else _Group(tuple(settled), root, tuple(folders))
+    taken = tuple(index for index in folders if index not in left)
+    return None if root == "/" else _Group(tuple(settled), root, taken)
 
 
 def _piece(build: Build, stage: Stage, index: int, place: Context | None, always: bool) -> _Piece | str:
@@ -416,6 +421,13 @@ def _passes(build: Build, stage: Stage, piece: _Piece, group: _Gathered) -> bool
             if not commuting.commute(build, index, piece.instruction).free:
                 return False
     return True
+
+
+def _passes_all(build: Build, others: list[int], piece: _Piece) -> bool:
+    """Whether a COPY may stand before others that were to be of its group."""
+    from dfopt import commuting
+
+    return all(commuting.commute(build, other, piece.instruction).free for other in others)
 
 
 # ---------------------------------------------------------------------------------------------------------- what is shown
