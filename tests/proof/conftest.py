@@ -1,6 +1,7 @@
-"""The engine of the proofs, and the table of what they came to."""
+"""The engine of the proofs, and the table of what they came to; with `DFOPT_PROOF_PAGE=FILE` it is kept as a page."""
 
 import os
+import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -37,3 +38,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("rules: proved by build, or text only")
         for line in table.rows(found):
             terminalreporter.write_line(line)
+        if page := os.environ.get("DFOPT_PROOF_PAGE"):
+            pathlib.Path(page).write_text(table.page(found), encoding="utf-8")

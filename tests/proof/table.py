@@ -1,5 +1,9 @@
 """The table of rules: what real builds proved, what is held by its text alone, and why."""
 
+import datetime
+import platform
+import subprocess
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from dfopt import catalogue
@@ -7,6 +11,31 @@ from dfopt.build import Build
 from dfopt.source import Source
 from dfopt.syntax import parse
 from proof.prove import Case, Verdict, page_cases
+
+
+def page(verdicts: Iterable[Verdict]) -> str:
+    """The table as a page of docs/, with when and with what it was made."""
+    given = list(verdicts)
+    version = subprocess.run(["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True)
+    counts = Counter(one.state for one in given)
+    lines = [
+        "# What real builds proved",
+        "",
+        f"{datetime.date.today()}; docker {version.stdout.strip()}; {platform.system()} {platform.machine()}. The base images are what `python tools/engine.py setup` provides.",
+        "",
+        "`DFOPT_PROVE=1 DFOPT_PROOF_PAGE=docs/proofs.md python -m pytest tests/proof/test_builds.py` makes this page; [safety.md](safety.md) says what is built and compared.",
+        f"Of {len(given)} cases {', '.join(f'{counts[state]} are {state}' for state in sorted(counts))}: `left alone` is a hazard that nothing may fix,",
+        "`text only` a case whose original does not build there, mostly for want of its base image.",
+        "",
+        "| rule | | |",
+        "| --- | --- | --- |",
+    ]
+    for line in rows(given):
+        name, _, told = line.partition("  ")
+        how = "proved by build" if told.strip().startswith("proved by build") else "text only"
+        why = told.strip().removeprefix(how).lstrip(": ").removeprefix("in ")
+        lines.append(f"| {name} | {how} | {why.replace('|', '&#124;')} |")
+    return "\n".join([*lines, ""])
 
 
 def rows(verdicts: Iterable[Verdict]) -> Iterator[str]:
