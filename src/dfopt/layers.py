@@ -16,7 +16,7 @@ from dfopt.startup import NamedTuple, pattern
 class Brought(NamedTuple):
     """Something that `instruction` (an index) leaves in its layer: `path` (absolute, a folder or a file; a glob for several) of a
     `kind`: `lists`, `cache`, `download`, `clone` (of a git repository), `history` (its `.git`), `unpacked` (an archive's contents),
-    `copy`. `start` and `end` are the place in the RUN's script of the command that
+    `written` (a file that another command makes), `copy`. `start` and `end` are the place in the RUN's script of the command that
     wrote it (0, 0 for COPY and ADD); `use` is that command where a package manager wrote it."""
 
     instruction: int
@@ -526,6 +526,9 @@ def written(build: Build, index: int) -> list[Brought]:
                 for path in _downloads(simple, state, run)
             ]
             found += [
+                Brought(index, "written", path, simple.start, simple.end, None) for path in _made(simple, state, run)
+            ]
+            found += [
                 Brought(index, kind, path, simple.start, simple.end, None)
                 for kind, path in _unfolded(simple, state, None if moves(run) else state.workdir)
             ]
@@ -587,12 +590,6 @@ def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
     ):
         return
 
-    def absolute(word: Word) -> str | None:
-        path = path_of(word, state)
-        if path is None and word.value and not moved and state.workdir and not word.value.startswith(("-", "/")):
-            path = posixpath.normpath(posixpath.join(state.workdir, word.value))
-        return path
-
     for position, word in enumerate(words[1:], 1):
         text = word.value
         if text is None:
@@ -601,7 +598,7 @@ def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
         if text in flags or (
             text.startswith("-") and not text.startswith("--") and text.endswith(flags[0][1]) and len(text) > 2
         ):
-            target = absolute(words[position + 1]) if position + 1 < len(words) else None
+            target = _placed(words[position + 1], state, moved) if position + 1 < len(words) else None
         elif text.startswith(flags[1] + "="):
             value = text.partition("=")[2]
             target = value if value.startswith("/") else None
@@ -617,11 +614,56 @@ def _downloads(simple: Simple, state: State, run: Run) -> Iterator[str]:
                 target = posixpath.join(state.workdir, base)
         if target:
             yield target
+    yield from _redirected(simple, state, moved)
+
+
+# What prints a few words: the file that they go to is no loss.
+_PRINTS = frozenset(
+    "echo printf cat date hostname id uname env touch true : test [ sed awk grep tr cut sort head tail".split()
+)
+_MAKES = {"dd": "of=", "fallocate": "", "mkfile": ""}
+
+
+def _made(simple: Simple, state: State, run: Run) -> Iterator[str]:
+    """The files that other commands write whole, by redirection or by name, where known: what only prints some words is left out."""
+    words = simple.words
+    name = posixpath.basename(words[0].value or "") if words else ""
+    if not name or name in ("curl", "wget"):
+        return
+    moved = moves(run)
+    if name not in _PRINTS or any(word.value in ("/dev/zero", "/dev/urandom", "/dev/random") for word in words):
+        yield from _redirected(simple, state, moved)
+    if name in _MAKES and len(words) > 1:
+        marks = [word for word in words[1:] if (word.value or "").startswith(_MAKES[name])]
+        last = marks[-1] if marks else None
+        value = last.value.removeprefix(_MAKES[name]) if last is not None and last.value is not None else ""
+        path = _joined(value, state, moved) if value and not value.startswith("-") else None
+        if path is not None and not path.startswith("/dev/"):
+            yield path
+
+
+def _redirected(simple: Simple, state: State, moved: bool) -> Iterator[str]:
+    """The files that the output of a command goes to."""
     for redirection in simple.redirections:
         if redirection.operator in (">", ">>", ">|") and redirection.descriptor in (None, "1"):
-            path = absolute(redirection.target)
-            if path is not None and not path.startswith("/dev/"):
+            path = _placed(redirection.target, state, moved)
+            if path is not None and not path.startswith(("/dev/", "/proc/", "/sys/")):
                 yield path
+
+
+def _placed(word: Word, state: State, moved: bool) -> str | None:
+    """The path that a word names, below the working directory where no `cd` leaves that (`moved`)."""
+    return path_of(word, state) or (_joined(word.value, state, moved) if word.value else None)
+
+
+def _joined(value: str, state: State, moved: bool) -> str | None:
+    if value.startswith("/"):
+        return posixpath.normpath(value)
+    return (
+        posixpath.normpath(posixpath.join(state.workdir, value))
+        if state.workdir and not moved and value[0] != "-"
+        else None
+    )
 
 
 # Options of `git clone` that take their value from the next word, and those that have none (git-clone(1)).

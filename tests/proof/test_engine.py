@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -161,5 +162,30 @@ def test_an_image_of_buildah_is_audited(wasteful: str, docker: Docker, tmp_path:
             target = tmp_path / form
             subprocess.run(["buildah", "push", "-q", name, f"{form}:{target}:{name}"], check=True, capture_output=True)
             assert hidden(str(target)) == 500_000, form
+    finally:
+        subprocess.run(["buildah", "rmi", "-f", name], capture_output=True, check=False)
+
+
+def test_buildah_proves_and_leaves_nothing(docker: Docker, tmp_path: pathlib.Path) -> None:
+    if shutil.which("buildah") is None:
+        pytest.skip("there is no `buildah` on the PATH")
+    archive, name = tmp_path / "base.tar", "localhost/busybox:latest"
+    subprocess.run([docker.client, "save", "-o", archive, "busybox:latest"], check=True, capture_output=True)
+    subprocess.run(["buildah", "pull", "-q", f"docker-archive:{archive}"], check=True, capture_output=True)
+    try:
+        before = subprocess.run(["buildah", "images", "-q"], capture_output=True, text=True, check=True).stdout
+        (tmp_path / "project").mkdir()
+        (tmp_path / "project/Dockerfile").write_text(
+            f'FROM {name}\nRUN head -c 500000 /dev/zero > /tmp/data\nRUN rm -f /tmp/data\nCMD ["sh"]\n'
+        )
+        words = [sys.executable, "-m", "dfopt", "verify", "--isolated", "--engine", "buildah", "--format", "json"]
+        words += ["--engine-option=--network=host --isolation=chroot", "Dockerfile"]
+        done = subprocess.run(words, cwd=tmp_path / "project", capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = json.loads(done.stdout)
+        assert told["verdict"] == "proved"
+        assert told["before"]["size"] - told["after"]["size"] == 500_000
+        assert re.fullmatch(r"buildah \d+\.\d[\w.+-]*", told["engine"])
+        assert subprocess.run(["buildah", "images", "-q"], capture_output=True, text=True, check=True).stdout == before
     finally:
         subprocess.run(["buildah", "rmi", "-f", name], capture_output=True, check=False)

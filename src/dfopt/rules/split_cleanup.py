@@ -15,6 +15,7 @@ _WHAT = {
     "lists": "package lists",
     "cache": "package cache",
     "download": "download",
+    "written": "file",
     "clone": "clone",
     "history": "history of the clone",
     "unpacked": "unpacked archive",
@@ -133,7 +134,11 @@ def _finding(
         bound, refusal = binding.mounted(build, stage, origin.instruction, index, all_of_it)
         return Finding(span, message, bound, saves, related, refusal)
     message = f"`{command}` is too late: the layer of line {line} keeps the {what} -> delete {'it' if origin.kind == 'cache' else 'them'} in the same RUN"
-    if origin.kind in ("download", "clone", "history", "unpacked"):
+    if origin.kind == "written":
+        message = (
+            f"`{command}` is too late: the layer of line {line} keeps the file -> write, use and delete it in one RUN"
+        )
+    elif origin.kind in ("download", "clone", "history", "unpacked"):
         kept = "file" if origin.kind == "download" else what
         message = (
             f"`{command}` is too late: the layer of line {line} keeps the {kept} -> fetch, use and delete it in one RUN"

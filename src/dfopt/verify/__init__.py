@@ -163,7 +163,8 @@ def prove(request: Request, engine: Engine, say: Callable[[str], None]) -> Proof
 
 
 def _unique(differences: Iterable[Difference]) -> tuple[Difference, ...]:
-    return tuple(dict.fromkeys(differences))
+    """Each once: what differs in a cold and in a warm build is one difference, whatever its bytes are."""
+    return tuple({(one.kind, one.path): one for one in differences}.values())
 
 
 # ----------------------------------------------------------------------------------------------------- building

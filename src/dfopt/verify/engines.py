@@ -6,13 +6,14 @@ build cache is its own affair.
 
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from dfopt import images
@@ -72,7 +73,7 @@ class Engine:
         seconds = time.monotonic() - started
         if not self._exports:
             try:
-                _run(self._saving(name, archive), say, "the image could not be read")
+                self.save(name, archive, say)
             finally:
                 self._remove(name)
         return seconds
@@ -81,6 +82,8 @@ class Engine:
         """Write an image of the engine's store to a file. Raises BuildFailed."""
         if self.name == "buildctl":
             raise BuildFailed("`buildctl` has no store of images -> give an archive")
+        with suppress(FileNotFoundError):
+            os.unlink(archive)  # podman and buildah add to an archive, and refuse to
         _run(self._saving(name, archive), say, f"the image `{name}` could not be read")
 
     def close(self) -> None:
@@ -148,6 +151,7 @@ def find(name: str = "", options: tuple[str, ...] = ()) -> Engine:
         if version is None:
             told.append(f"`{one}` does not answer: {_why([program, *_VERSION[one]])}")
             continue
+        version = _number(version)
         if one != "docker":
             return Engine(one, program, version, one == "buildctl")
         driver = _driver(program, options)
@@ -161,9 +165,15 @@ def find(name: str = "", options: tuple[str, ...] = ()) -> Engine:
 _VERSION = {
     "docker": ("version", "--format", "{{.Server.Version}}"),
     "podman": ("version", "--format", "{{.Client.Version}}"),
-    "buildah": ("version", "--json"),
+    "buildah": ("--version",),
     "buildctl": ("--version",),
 }
+
+
+def _number(said: str) -> str:
+    """The version in what a program says of itself (`buildah version 1.28.2 (image-spec ...)`)."""
+    found = re.search(r"\bv?(\d+\.\d[\w.+-]*)", said)
+    return found[1] if found is not None else said.partition("\n")[0]
 
 
 def _driver(program: str, options: tuple[str, ...]) -> str | None:
