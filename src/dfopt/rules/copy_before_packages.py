@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from dfopt import layers, rewrite
-from dfopt.build import Build
+from dfopt.build import Build, Stage, once
 from dfopt.packages import Use
 from dfopt.rule import Finding, Fix, Given, Moves, Related, Saving
 from dfopt.startup import pattern
@@ -13,6 +13,10 @@ from dfopt.startup import pattern
 _SYSTEM = pattern(r"/(?:bin|boot|dev|etc|lib(?:32|64|x32)?|proc|root|run|sbin|sys|tmp|usr|var)(?:/|$)")
 # Below these no package of a distribution puts anything, though they are its own: by custom the place of projects.
 _PROJECTS = pattern(r"/usr/(?:src/)?app(?:/|$)")
+# Where package managers of languages put theirs, wherever that is.
+_PACKAGES = pattern(
+    r"/(?:site-packages|dist-packages|node_modules|gems|vendor|(?:ana|mini|micro)?conda3?|venv|\.venv)(?:/|$)"
+)
 # Where other packages may put a folder of their own name.
 _SHARED = pattern(r"/(?:opt|srv|home)(?:/|$)")
 
@@ -45,14 +49,28 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
 
 
 def _movable(build: Build, index: int) -> bool:
-    """Whether an instruction copies from the build context to a known place that packages leave alone."""
+    """Whether an instruction copies what changes with the project to a known place that packages leave alone."""
     copy = build.copy(index) if build.instructions[index].name in ("COPY", "ADD") else None
-    if copy is None or copy.origin is not None or copy.sources is None or copy.destination is None:
+    if copy is None or copy.sources is None or copy.destination is None:
+        return False
+    if copy.origin is not None and (copy.origin.stage is None or not _changes(build, build.stages[copy.origin.stage])):
         return False
     if any("://" in source or source.startswith("git@") for source in copy.sources):
         return False
     place = copy.destination
+    if _PACKAGES.search(place):
+        return False
     return bool(_PROJECTS.match(place)) or (place != "/" and not _SYSTEM.match(place))
+
+
+@once
+def _changes(build: Build, stage: Stage) -> bool:
+    """Whether a stage holds files of the build context, or of a stage that does."""
+    for index in stage.indexes:
+        copy = build.copy(index) if build.instructions[index].name in ("COPY", "ADD") else None
+        if copy is not None and copy.origin is None and copy.sources:
+            return True
+    return any(_changes(build, build.stages[one]) for one in stage.needs if one < stage.index)
 
 
 def _installs(build: Build, index: int) -> list[Use]:
@@ -83,7 +101,7 @@ def _finding(build: Build, going: list[int], index: int, use: Use, stuck: bool) 
     label = f"{use.manager.name} {use.verb}".strip()
     place = run.span(use.command.start, use.command.end)
     line = build.syntax.source.line_of(place.start)
-    written = f"`{' '.join((instruction.name, *instruction.arguments))}`"
+    written = f"`{' '.join((instruction.name, *(flag.text for flag in instruction.flags), *instruction.arguments))}`"
     more = f" and {len(going) - 1} more come" if len(going) > 1 else " comes"
     message = (
         f"{written}{more} before `{label}`, which does not need it: every changed file installs the packages anew"
@@ -97,13 +115,11 @@ def _finding(build: Build, going: list[int], index: int, use: Use, stuck: bool) 
     refusal = next(filter(None, (_why_not(build, copied, index) for copied in going)), "") or refusal
     if refusal:
         return Finding(instruction.text_span, message, None, saves, related, refusal)
-    doubt = ""
-    for copied in going:
-        copy = build.copy(copied)
-        if copy is not None and copy.destination is not None and _SHARED.match(copy.destination):
-            doubt = f"no package brings files into `{copy.destination.rstrip('/')}`"
+    places = [copy.destination for copied in going if (copy := build.copy(copied)) is not None and copy.destination]
+    shared = list(dict.fromkeys(f"`{place.rstrip('/')}`" for place in places if _SHARED.match(place)))
+    doubt = f"no package brings files into {' or '.join(shared)}" if shared else ""
     fix = Fix(
-        f"move the {instruction.name} behind line {line}",
+        f"move {f'the {instruction.name}' if len(going) == 1 else f'{len(going)} steps'} behind line {line}",
         rewrite.move_behind(build, going[0], going[-1], index),
         not doubt,
         f"to agree: {doubt}" if doubt else "no step between reads or writes what it copies, nor where it copies to",
