@@ -313,6 +313,9 @@ _BUNDLE = "WORKDIR /app\nCOPY . .\nRUN bundle install\nCMD bundle exec puma\n"
     [
         ("FROM python:3.12-slim\nRUN apt-get update && apt-get install -y gcc\n" + _PIP, True),
         ("FROM python:3.12-slim\nRUN apt-get update && apt-get install -y libpq-dev\n" + _PIP, True),
+        ("FROM python:3.12-slim\nRUN apt-get update && apt-get install -y gcc\n" + _PIP.replace("CMD", "RUN python setup.py build_ext --inplace\nCMD"), True),
+        ("FROM python:3.12-slim\nRUN apt-get update && apt-get install -y gcc\n" + _PIP.replace("CMD", "RUN python setup.py install\nCMD"), False),
+        ("FROM python:3.12\nRUN apt-get update && apt-get install -y libpq-dev\n" + _PIP.replace("CMD", "RUN python setup.py build_ext -i\nCMD"), False),
         # Compilers named elsewhere in the file make no difference.
         ("FROM python:3.12-slim\n# no gcc\nRUN apt-get update && apt-get install -y git make vim\n" + _PIP, False),
         ("FROM ruby:3.3-slim\nRUN apt-get update && apt-get install -y git vim\n" + _BUNDLE, False),

@@ -465,3 +465,11 @@ def test_what_a_builder_lacks_the_image_that_it_fills_lacks_too() -> None:
     assert found == [
         split.effects[0], later.effects[0], later.effects[2], assembled.effects[1], last.effects[0], last.effects[2],
     ]  # fmt: skip
+
+
+def test_many_patterns_that_are_not_seen_are_few_lines(tmp_path: pathlib.Path) -> None:
+    idle = ("Adds /a", "Adds /a/**", "Removes /x", *(f"Adds /{number}" for number in range(9)))
+    proof = verify.Proof(verify.PROVED, verify.Side(1, 1, 1.0), verify.Side(1, 1, 1.0), (), (), (), idle)
+    lines = show.text(request(tmp_path), proof, "docker 0").split("\n")
+    assert "  Adds /a, /0, /1 and 7 more (--format json has all)" in lines
+    assert "  Removes /x" in lines

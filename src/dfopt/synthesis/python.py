@@ -75,7 +75,7 @@ def propose(site: Site) -> Proposal | str | None:
                 ("none", "PACKAGES"),
             )
     family = known.distribution
-    explained = frozenset(placed.key for placed in site.commands if _explained(placed))
+    explained = frozenset(placed.key for placed in site.commands if _explained(placed, full))
     notes = []
     if full:
         notes.append(
@@ -113,7 +113,14 @@ def _is_own_tool(placed: Placed) -> bool:
     )
 
 
-def _explained(placed: Placed) -> bool:
+# What setup.py does below its own folder alone.
+_BUILDS_HERE = frozenset(
+    ("build", "build_py", "build_ext", "build_clib", "egg_info", "compile_catalog", "clean", "check")
+)
+
+
+def _explained(placed: Placed, full: bool) -> bool:
+    """Whether a command is an install, or writes below the project alone. (What it compiles in a full image may link what the slim one lacks.)"""
     use = placed.command.use
     if use is not None and use.manager.name in _MANAGERS:
         return True
@@ -121,7 +128,11 @@ def _explained(placed: Placed) -> bool:
     name = posixpath.basename(placed.command.name or "")
     if name in ("virtualenv", "pyenv", "cython", "."):
         return True
-    return bool(re.fullmatch(r"python[0-9.]*", name)) and words[1:3] in (
+    is_python = re.fullmatch(r"python[0-9.]*", name) is not None
+    if is_python and not full and words[1:2] == ["setup.py"] and placed.folder is not None:
+        asked = [word or "$" for word in words[2:] if not (word or "").startswith("-")]
+        return set(asked) <= _BUILDS_HERE
+    return is_python and words[1:3] in (
         ["-m", "venv"],
         ["-m", "virtualenv"],
         ["-m", "ensurepip"],

@@ -32,10 +32,10 @@ def text(request: Request, proof: Proof, engine: str) -> str:
         lines += [
             "",
             f"also different between two builds of one file, and set apart ({len(proof.noise)}):",
-            *_listed(proof.noise),
+            *_grouped(proof.noise),
         ]
     if proof.idle:
-        lines += ["", "declared, and not seen in these images:", *(f"  {one}" for one in proof.idle)]
+        lines += ["", "declared, and not seen in these images:", *_unseen(proof.idle)]
     lines += ["", f"built with {engine}; the fixed file with empty and with filled cache mounts"]
     return "\n".join(lines) + "\n"
 
@@ -99,6 +99,19 @@ def _grouped(differences: Iterable[Difference]) -> list[str]:
         lines.append(f"  {kind} of {visible(what)}")
     more = [f"  and {len(lines) - _MANY} more sorts (--format json has all)"] if len(lines) > _MANY else []
     return [*lines[:_MANY], *more]
+
+
+def _unseen(idle: Iterable[str]) -> list[str]:
+    """Patterns of one sort as one line, with the first of them; a folder and what is in it count as one."""
+    kinds: dict[str, dict[str, None]] = {}
+    for one in idle:
+        kind, _, path = one.partition(" ")
+        kinds.setdefault(kind, {})[path.removesuffix("/**")] = None
+    lines = []
+    for kind, paths in kinds.items():
+        more = f" and {len(paths) - 3} more (--format json has all)" if len(paths) > 3 else ""
+        lines.append(f"  {kind} {visible(', '.join(list(paths)[:3]))}{more}".rstrip())
+    return lines
 
 
 def _count(differences: tuple[Difference, ...]) -> str:
