@@ -180,6 +180,9 @@ class Docker:
         if not name and "docker/dockerfile" in why and plain != text:
             # Without a registry the frontend that a `# syntax=` names cannot be had; the one built in does as well.
             name, why = self._build(plain, case, target, fresh)
+        if not name and "failed to resolve source metadata" not in why:
+            # The registries of packages do not answer each time: only what fails twice fails.
+            name, why = self._build(plain, case, target, fresh)
         return name, why
 
     def _build(self, text: str, case: Case, target: str | None, fresh: bool) -> tuple[str, str]:
