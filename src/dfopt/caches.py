@@ -597,6 +597,18 @@ def behind_verb(use: Use) -> int | None:
     return last
 
 
+NO_PLACE = "it is not known where the flag may stand"
+
+
+def with_flag(run: Run, index: int, use: Use, *words: str) -> tuple[Edit, AddsWord] | None:
+    """What gives the command of RUN `index` a flag of its verb behind its other options; None where the place is not known."""
+    last = behind_options(use)
+    if last is None:
+        return None
+    word = use.command.words[last]
+    return rewrite.add_word_behind(run, word.start, word.end, " ".join(words)), AddsWord(index, word.end, words)
+
+
 def behind_options(use: Use) -> int | None:
     """The index of the word behind which a flag of the verb may stand: the last of the options that follow the verb, before the
     first operand. None where it is not known."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dfopt import bases, caches, packages, projects, rewrite, sizes
 from dfopt.build import Build, Command, Run, Stage
 from dfopt.packages import Use
-from dfopt.rule import AddsCommand, AddsWord, DropsWord, Effect, Finding, Fix, Given, PackagesRemoved, Related, Saving
+from dfopt.rule import AddsCommand, DropsWord, Effect, Finding, Fix, Given, PackagesRemoved, Related, Saving
 from dfopt.shell import Simple, Word
 from dfopt.source import Edit
 from dfopt.startup import NamedTuple, pattern
@@ -248,12 +248,11 @@ def _fix(build: Build, stage: Stage, kept: _Kept, builds: list[tuple[int, Run, S
             effects.append(DropsWord(index, word.start))
     elif group is None:
         group = _GROUP
-        last = caches.behind_options(use)
-        if last is None:
-            return None, "it is not known where the flag may stand"
-        place = use.command.words[last]
-        edits.append(rewrite.add_word_behind(run, place.start, place.end, f"--virtual {group}"))
-        effects.append(AddsWord(index, place.end, ("--virtual", group)))
+        grouped = caches.with_flag(run, index, use, "--virtual", group)
+        if grouped is None:
+            return None, caches.NO_PLACE
+        edits.append(grouped[0])
+        effects.append(grouped[1])
     removal = f"apk del {group}"
     if max(places) + 1 < len(steps):
         edits.append(rewrite.insert_commands(build, index, max(places) + 1, [removal]))

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from dfopt import caches, rewrite
+from dfopt import caches
 from dfopt.build import Build, Run, Stage
 from dfopt.packages import Use
-from dfopt.rule import AddsWord, Changes, Finding, Fix, Given, Removes, Saving
+from dfopt.rule import Changes, Finding, Fix, Given, Removes, Saving
 from dfopt.startup import pattern
 
 _FLAG = "--no-compile"
@@ -51,19 +51,19 @@ def _writes(use: Use) -> bool:
 def _finding(build: Build, stage: Stage, index: int, run: Run, use: Use) -> Finding:
     message = f"`{caches.label(use)}` writes byte code beside every module -> add `{_FLAG}`"
     span, saves = caches.span_of(run, use), Saving("byte code, at the cost of a slower first start")
-    last = caches.behind_options(use)
-    if last is None or use.uncertain:
-        return Finding(span, message, None, saves, (), "it is not known where the flag may stand")
-    word = use.command.words[last]
+    added = caches.with_flag(run, index, use, _FLAG)
+    if added is None or use.uncertain:
+        return Finding(span, message, None, saves, (), caches.NO_PLACE)
+    edit, effect = added
     images = (stage, *build.children(stage))
     fix = Fix(
         f"add `{_FLAG}`",
-        (rewrite.add_word_behind(run, word.start, word.end, _FLAG),),
+        (edit,),
         False,
         "to agree: Python compiles each module when it is first imported, in every new container",
         (
-            AddsWord(index, word.end, (_FLAG,)),
-            *(effect for image in images for effect in (Removes(_GONE, image.index), Changes(_LISTS, image.index))),
+            effect,
+            *(one for image in images for one in (Removes(_GONE, image.index), Changes(_LISTS, image.index))),
         ),
     )
     return Finding(span, message, fix, saves)

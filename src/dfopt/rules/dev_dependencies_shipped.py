@@ -10,7 +10,6 @@ from dfopt.build import Build, Command, Run, Stage, once
 from dfopt.packages import Use
 from dfopt.rule import (
     AddsCommand,
-    AddsWord,
     Changes,
     DropsWord,
     Effect,
@@ -322,12 +321,10 @@ def _fix(build: Build, stage: Stage, index: int, run: Run, use: Use, flag: str) 
         removed += (Removes(gone, stage.index), Changes(gone, stage.index))
     if use.manager.name == "bundler":
         return _without_groups(build, stage, index, run, use, because, removed)
-    last = caches.behind_options(use)
-    if last is None:
-        return None, "it is not known where the flag may stand"
-    word = use.command.words[last]
-    edit = rewrite.add_word_behind(run, word.start, word.end, flag)
-    return Fix(f"add `{flag}`", (edit,), False, because, (AddsWord(index, word.end, (flag,)), *removed)), ""
+    added = caches.with_flag(run, index, use, flag)
+    if added is None:
+        return None, caches.NO_PLACE
+    return Fix(f"add `{flag}`", (added[0],), False, because, (added[1], *removed)), ""
 
 
 def _without_groups(

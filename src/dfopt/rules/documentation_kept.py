@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from dfopt import caches, projects, rewrite
+from dfopt import caches, projects
 from dfopt.build import Build, Run, Stage, once
 from dfopt.packages import Use
-from dfopt.rule import AddsWord, Finding, Fix, Given, Removes, Saving
+from dfopt.rule import Finding, Fix, Given, Removes, Saving
 from dfopt.startup import pattern
 
 _FLAGS = {
@@ -65,16 +65,16 @@ def _finding(build: Build, stage: Stage, index: int, run: Run, use: Use) -> Find
     flag = _FLAGS[use.manager.name]
     message = f"`{caches.label(use)}` installs manual pages and documentation as well -> add `{flag}`"
     span, saves = caches.span_of(run, use), Saving("manual pages and documentation")
-    last = caches.behind_options(use)
-    if last is None or use.uncertain:
-        return Finding(span, message, None, saves, (), "it is not known where the flag may stand")
-    word = use.command.words[last]
+    added = caches.with_flag(run, index, use, flag)
+    if added is None or use.uncertain:
+        return Finding(span, message, None, saves, (), caches.NO_PLACE)
+    edit, effect = added
     images = (stage, *build.children(stage))
     fix = Fix(
         f"add `{flag}`",
-        (rewrite.add_word_behind(run, word.start, word.end, flag),),
+        (edit,),
         False,
         "to agree: nothing in the image reads the packages' documentation",
-        (AddsWord(index, word.end, (flag,)), *(Removes(_GONE, image.index) for image in images)),
+        (effect, *(Removes(_GONE, image.index) for image in images)),
     )
     return Finding(span, message, fix, saves)

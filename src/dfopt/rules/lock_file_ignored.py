@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from dfopt import caches, projects, rewrite
+from dfopt import caches, projects
 from dfopt.build import Build, Run, Stage, once
 from dfopt.packages import Use
 from dfopt.rule import AddsWord, DropsWord, Effect, Finding, Fix, Given, Saving
@@ -116,11 +116,10 @@ def _fix(
             "set `BUNDLE_FROZEN`", (edit,), False, agreed, (AddsWord(index, place, ("BUNDLE_FROZEN=true",)),)
         ), ""
     flag = "--immutable" if first is False else use.manager.frozen_flags[0]
-    last = caches.behind_options(use)
-    if last is None:
-        return None, "it is not known where the flag may stand"
-    edit = rewrite.add_word_behind(run, words[last].start, words[last].end, flag)
-    return Fix(f"add `{flag}`", (edit,), False, agreed, (AddsWord(index, words[last].end, (flag,)),)), ""
+    added = caches.with_flag(run, index, use, flag)
+    if added is None:
+        return None, caches.NO_PLACE
+    return Fix(f"add `{flag}`", (added[0],), False, agreed, (added[1],)), ""
 
 
 def _npm_ci(build: Build, index: int, run: Run, use: Use, lock: projects.Lock, agreed: str) -> tuple[Fix | None, str]:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from dfopt import caches, rewrite, sizes
+from dfopt import caches, sizes
 from dfopt.build import Build, Run, Stage
 from dfopt.packages import Use
-from dfopt.rule import AddsWord, Finding, Fix, Given, PackagesRemoved, Saving
+from dfopt.rule import Finding, Fix, Given, PackagesRemoved, Saving
 from dfopt.startup import pattern
 
 _FAMILIES = frozenset(("apt", "zypper", "dnf"))
@@ -95,18 +95,17 @@ def _finding(build: Build, stage: Stage, index: int, run: Run, use: Use, unknown
     message = f"`{caches.label(use)}` installs recommended packages as well -> add `{flag}`"
     span = caches.span_of(run, use)
     saves = Saving("the packages that are only recommended", *_figure(build, stage, index, use))
-    last = caches.behind_options(use)
-    if unknown or last is None:
-        return Finding(span, message, None, saves, (), unknown or "it is not known where the flag may stand")
-    words = use.command.words
-    edit = rewrite.add_word_behind(run, words[last].start, words[last].end, flag)
+    added = caches.with_flag(run, index, use, flag)
+    if unknown or added is None:
+        return Finding(span, message, None, saves, (), unknown or caches.NO_PLACE)
+    edit, effect = added
     fix = Fix(
         f"add `{flag}`",
         (edit,),
         False,
         "to agree: fewer packages are installed; what the image needs of them must be named",
         (
-            AddsWord(index, words[last].end, (flag,)),
+            effect,
             *(PackagesRemoved(image.index, "recommended packages") for image in (stage, *build.children(stage))),
         ),
     )
