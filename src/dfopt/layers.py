@@ -159,7 +159,7 @@ def takes_folder(build: Build, index: int) -> bool:
     if "://" in source or source.startswith("git@") or set(source) & set("*?["):
         return False
     name = posixpath.basename(source.rstrip("/"))
-    return name in ("", ".", "..") or source.endswith("/") or "." not in name
+    return name in ("", ".", "..") or source.endswith("/") or ("." not in name and not is_file_name(name))
 
 
 def is_file_name(name: str) -> bool:

@@ -8,7 +8,7 @@ from dfopt.build import Build, Copy, Run, Stage, State
 from dfopt.packages import Use
 from dfopt.rule import AddsCopy, Finding, Fix, Given, Layers, Moves, Related, Saving
 from dfopt.source import Edit, Span
-from dfopt.startup import NamedTuple
+from dfopt.startup import NamedTuple, pattern
 
 
 class _Install(NamedTuple):
@@ -147,13 +147,14 @@ def _split(
         veto = layers.touches(build, between, inside)
         if veto is not None:
             return None, veto.why
-    written = build.instructions[copied].arguments[-1]
-    if build.absolute(written, index) != build.absolute(written, copied):
+    destination = _destination(build, copied, index)
+    if destination is None:
+        written = build.instructions[copied].arguments[-1]
         return None, f"behind the WORKDIR that follows, `{written}` is another folder"
     plan = _planned(build, given, copied, copy, index, installs)
     if isinstance(plan, str):
         return None, plan
-    edits, effects = _edits(build, copied, index, plan.groups)
+    edits, effects = _edits(build, copied, index, plan.groups, destination)
     if edits is None:
         return None, "comments stand where the COPY would be cut"
     because = (
@@ -241,26 +242,38 @@ def _overlaid(
         path = posixpath.normpath(posixpath.join("/", start, name)).lstrip("/")
         decided = found.ignore.decides(path) if found.ignore.hides(path) else None
         exceptions = [
-            pattern
-            for pattern in found.ignore.patterns
-            if pattern.exception
-            and decided is not None
-            and pattern.line > decided.line
-            and _may_bring_back(pattern.text, path)
+            one
+            for one in found.ignore.patterns
+            if one.exception and decided is not None and one.line > decided.line and _may_bring_back(one.text, path)
         ]
         if decided is None or exceptions:
             return f"the ignore file does not keep `{path}` out, which the later COPY may lay over what is installed"
     return ""
 
 
-def _may_bring_back(pattern: str, path: str) -> bool:
+def _may_bring_back(text: str, path: str) -> bool:
     """Whether an exception may name something inside `path`."""
-    start = pattern.partition("*")[0].partition("?")[0].partition("[")[0]
-    return "**" in pattern or start.startswith(path + "/") or (path + "/").startswith(start) and start != pattern
+    start = text.partition("*")[0].partition("?")[0].partition("[")[0]
+    return "**" in text or start.startswith(path + "/") or (path + "/").startswith(start) and start != text
+
+
+def _destination(build: Build, copied: int, index: int) -> str | None:
+    """What a COPY has to name behind step `index` to go where it goes now: as written where that is the same folder, else absolute; None
+    where it is not known."""
+    instruction = build.instructions[copied]
+    written = instruction.arguments[-1]
+    here = build.absolute(written, copied)
+    if build.absolute(written, index) == here:
+        return written
+    return here if here is not None and not instruction.json and _PLAIN.fullmatch(here) else None
+
+
+# A path that needs no quotes.
+_PLAIN = pattern(r"[\w@%+=:,./~-]+")
 
 
 def _edits(
-    build: Build, copied: int, index: int, groups: dict[str, list[str]]
+    build: Build, copied: int, index: int, groups: dict[str, list[str]], target: str
 ) -> tuple[tuple[Edit, ...] | None, tuple[AddsCopy, ...]]:
     source = build.syntax.source
     text, newline = source.text, source.newline
@@ -277,6 +290,9 @@ def _edits(
         effects.append(AddsCopy(copied, tuple(sources), destination, tuple(flags)))
     start = rewrite.block_start(build, copied)
     block = text[start : instruction.span.end]
+    if target != instruction.arguments[-1]:
+        last = instruction.words[-1].span
+        block = text[start : last.start] + target + text[last.end : instruction.span.end]
     end = run.span.end
     if not block.endswith("\n"):
         return None, ()
