@@ -8,7 +8,7 @@ A page holds them as fenced blocks. What follows `dockerfile` behind the fence s
 
 Options: `unsafe` (`dfopt fix --unsafe`), `findings=2` (so many), `build` (both texts are built and compared where an engine
 is there), and the policies of `dfopt.rule.Given` (`cache=mount`, `assembly=always`, `contexts=docs,tools`, `engine=legacy`,
-and `context=npm` for the project `tests/fixtures/projects/npm`, see `project`).
+`answer=components:stage`, and `context=npm` for the project `tests/fixtures/projects/npm`, see `project`).
 """
 
 import atexit
@@ -132,6 +132,9 @@ def _with_options(example: Example, options: list[str], place: str) -> Example:
             example = example._replace(given=example.given._replace(cache=value))
         elif key == "assembly" and value:
             example = example._replace(given=example.given._replace(assembly=value))
+        elif key == "answer" and value:
+            name, _, answer = value.partition(":")
+            example = example._replace(given=example.given._replace(answers=((name, (answer,)),)))
         elif key == "engine" and value:
             example = example._replace(given=example.given._replace(engine=value))
         else:

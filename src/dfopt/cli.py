@@ -292,7 +292,7 @@ def application(act: Callable[[Arguments], int]) -> typer.Typer:
         }
         raise typer.Exit(commands.verify(path, against, unsafe, wishes, build, engine, form, quiet, config, no_config))
 
-    plan_help = "Print how the last stage of a Dockerfile would be split into builder and runtime, and what must be asked first."
+    plan_help = "Print how the last stage would be split into builder and runtime, where large components would go, and what must be asked."
 
     def plan_command(
         paths: list[str] | None = typer.Argument(None, metavar="[PATH]...", help=PATHS, show_default=False),

@@ -142,7 +142,9 @@ def ignore(paths: Sequence[str], diff: bool, root: str | None) -> int:
 
 
 def plan(paths: Sequence[str], form: str, root: str | None, config: str | None, no_config: bool) -> int:
-    """Print the plans for the last stages of the Dockerfiles found; 2 where a file or the configuration cannot be used."""
+    """Print the plans for the last stages of the Dockerfiles found, and for their large components; 2 where a file or the configuration
+    cannot be used."""
+    from dfopt import relocation
     from dfopt.report import plans
     from dfopt.synthesis import plan_of
 
@@ -152,7 +154,10 @@ def plan(paths: Sequence[str], form: str, root: str | None, config: str | None, 
         build = Build(parse(given.source), given.plan.given.contexts)
         if build.syntax.fatal or build.final is None:
             return _refuse(given.source, _REFUSED)
-        found.append(plans.Planned(given.source.name, build, plan_of(build, given.plan.given, build.final)))
+        split = plan_of(build, given.plan.given, build.final)
+        parts = (relocation.plan(build, given.plan.given, stage) for stage in build.stages)
+        moves = tuple(part for part in parts if part is not None)
+        found.append(plans.Planned(given.source.name, build, split, moves))
         return CLEAN
 
     code = each(paths, Wishes(context=root), config, no_config, add)

@@ -5,8 +5,8 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from dfopt import archives, layers, packages
-from dfopt.build import Build, State, once
+from dfopt import archives, layers, packages, unwanted
+from dfopt.build import Build, Stage, State, once
 from dfopt.context import Context, Entry
 from dfopt.shell import Simple, Word
 from dfopt.startup import NamedTuple, pattern
@@ -445,3 +445,44 @@ def are_alone(place: Context, sources: tuple[str, ...], found: tuple[Lying, ...]
             if entry is not None and entry.kind != "folder" and _CODE.search(path):
                 return False
     return True
+
+
+class Taken(NamedTuple):
+    """What a COPY or ADD of the build context takes of weights and data: `size` in bytes and `files` as they lie there, 0 and none where
+    only names tell of it; `alone` is whether it takes no source text with them."""
+
+    kind: str
+    size: int
+    files: tuple[Lying, ...]
+    alone: bool
+
+
+def taken(build: Build, index: int, place: Context | None) -> Taken | None:
+    """The weights and data that a COPY or ADD takes from the build context, by size on disk where it is known, else by name; None where
+    there are none, or small ones."""
+    instruction = build.instructions[index]
+    copy = build.copy(index) if instruction.name in ("COPY", "ADD") and build.stage(index) is not None else None
+    if copy is None or copy.origin is not None or copy.sources is None or instruction.heredocs:
+        return None
+    if place is not None:
+        files = sizes_of(place, copy.sources)
+        size = sum(one.size for one in files)
+        if size >= unwanted.LARGE:
+            return Taken(files[0].kind, size, files, are_alone(place, copy.sources, files))
+    for source in copy.sources:
+        if place is None or "://" in source or not place.matching(source, hidden=True):
+            kind = kind_of(source) or kind_of_folder(source)
+            kind = kind or (kind_of_archive(source) if instruction.name == "ADD" else "")
+            if kind:
+                return Taken(kind, 0, (), True)
+    return None
+
+
+@once
+def fills(build: Build, stage: Stage) -> bool:
+    """Whether all that a stage brings are weights or data: it is there so that they are fetched and cached apart."""
+    steps = [index for index in stage.indexes if build.instructions[index].name in ("RUN", "COPY", "ADD")]
+    return bool(steps) and all(
+        fetched(build, index) if build.instructions[index].name == "RUN" else taken(build, index, None)
+        for index in steps
+    )

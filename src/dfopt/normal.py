@@ -29,6 +29,7 @@ from dfopt.rule import (
     Effect,
     MergesRuns,
     Moves,
+    Relocates,
     Repeated,
     Retargets,
     SetUp,
@@ -264,6 +265,7 @@ _ORDER = {
     "AddsCopy": 6,
     "Moves": 7,
     "Assembles": 8,
+    "Relocates": 8,
     "SplitsStage": 9,
 }
 
@@ -451,6 +453,11 @@ def _adds_flag(form: Form, effect: AddsFlag) -> None:
     step = stage.steps[position]
     if step.name == "RUN" and effect.flag.startswith("--mount="):
         raise Broken("a mount is declared by AddsMount")
+    if effect.flag.startswith("--from="):
+        if step.name != "COPY" or step.origin is not None:
+            raise Broken(f"instruction {effect.step} is no COPY of the build context")
+        step.origin = _named(form, stage, effect.flag.removeprefix("--from="))
+        return
     step.flags.append(effect.flag)
     if "$" in effect.flag and step.prefix < 0:
         # A COPY that was known whole now hangs on the variables before it.
@@ -523,6 +530,40 @@ def _assembles(form: Form, effect: Assembles) -> None:
     merged = Step(-1, "COPY", prefix, moved, assembly, None, "", ((effect.root,), effect.root, ()))
     stage.steps = [merged if step is steps[0] else step for step in stage.steps if step not in steps[1:]]
     form.stages.insert(form.stages.index(stage), assembly)
+
+
+# The flags of an ADD that say what is fetched, not how it lies in the image.
+FETCHING = frozenset(("--checksum", "--keep-git-dir"))
+
+
+def _relocates(form: Form, effect: Relocates) -> None:
+    build = form.build
+    stage, position = _find(form, effect.step)
+    step = stage.steps[position]
+    if effect.stage in {other.name for other in form.stages} or effect.stage in build.names():
+        raise Broken(f"the name `{effect.stage}` is taken")
+    if step.name == "RUN":
+        # It no longer sees what makes its state: no variable may be among its words.
+        if step.items is None or any("$" in token.text for item in step.items for token in item.tokens):
+            raise Broken(f"instruction {effect.step} may read what only its stage knows")
+        new = StageForm(-1, effect.stage, stage.base, stage.platform)
+        new.trace = [("WORKDIR", "", effect.folder)] if effect.folder else []
+        new.steps = [Step(-1, "RUN", _prefix(new), step.flags, step.origin, step.items, step.terminator, step.detail)]
+        detail: tuple[object, ...] = (effect.sources, effect.destination, ())
+        stage.steps[position] = Step(-1, "COPY", -1, [], new, None, "", detail)
+    else:
+        copy = build.copy(effect.step)
+        sources, destination, bodies = step.detail if isinstance(step.detail, tuple) else ((), "", ())
+        if copy is None or copy.sources is None or copy.destination is None or step.origin is not None or bodies:
+            raise Broken(f"instruction {effect.step} is no COPY or ADD of known files of the build context")
+        new = StageForm(-1, effect.stage, "scratch", None)
+        fetching = [flag for flag in step.flags if flag.partition("=")[0] in FETCHING]
+        new.steps = [Step(-1, step.name, -1, fetching, None, None, "", (sources, effect.place, ()))]
+        flags = [flag for flag in step.flags if flag not in fetching]
+        prefix = step.prefix if any("$" in flag for flag in flags) else -1
+        detail = (effect.sources, destination, ())
+        stage.steps[position] = Step(step.key, "COPY", prefix, flags, new, None, "", detail)
+    form.stages.insert(form.stages.index(stage), new)
 
 
 def _splits_stage(form: Form, effect: SplitsStage) -> None:
@@ -830,7 +871,7 @@ _ACTIONS: dict[type, Callable[..., None]] = {
     DropsCommand: _drops_command, AddsCommand: _adds_command, AddsWord: _adds_word, DropsWord: _drops_word,
     MergesRuns: _merges_runs, Moves: _moves, AddsCopy: _adds_copy, AddsMount: _adds_mount, AddsFlag: _adds_flag, DropsFlag: _drops_flag,
     DropsStep: _drops_step, Retargets: _retargets, ChangesSource: _changes_source,
-    Assembles: _assembles, SplitsStage: _splits_stage, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
+    Assembles: _assembles, Relocates: _relocates, SplitsStage: _splits_stage, ChangesDirective: _changes_directive, ChangesConfig: _changes_config,
     ChangesBase: _changes_base, ChangesArgument: _changes_argument,
 }  # fmt: skip
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from dfopt.build import Build, Command, Run, once
+from dfopt.build import Build, Command, Run, Stage, once
 from dfopt.shell import Compound, Script, Simple, Word
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
@@ -144,6 +144,31 @@ def insert_lines(build: Build, offset: int, lines: Sequence[str]) -> Edit:
     if offset == len(source.text) and offset and not source.text.endswith("\n"):
         text = newline + text.removesuffix(newline)
     return Edit(Span(offset, offset), text)
+
+
+def insert_stage(build: Build, stage: Stage, lines: Sequence[str]) -> Edit:
+    """The lines of another stage before `stage` and the comments above it, set apart as the author sets stages apart; one by itself does
+    not tell."""
+    top = block_start(build, stage.first)
+    above = build.syntax.source.text[:top]
+    apart = len(build.stages) == 1 or not above.strip() or re.search(r"\n[ \t]*\r?\n[ \t]*\Z", above) is not None
+    return insert_lines(build, top, [*lines, ""] if apart else lines)
+
+
+def renumbered(build: Build, stage: Stage) -> list[Edit] | None:
+    """The edits that name by their new numbers the stages that another stage before `stage` moves; None where an ONBUILD names one."""
+    edits: dict[Span, Edit] = {}
+    for reference in build.references:
+        if not reference.text.lstrip("+").isdecimal():
+            continue
+        if reference.stage is None and stage.index <= int(reference.text) < len(build.stages) + 1:
+            return None  # a number that no stage before it has, and one would have then
+        if reference.stage is None or reference.stage < stage.index:
+            continue
+        if build.instructions[reference.instruction].name == "ONBUILD":
+            return None
+        edits[reference.span] = Edit(reference.span, f"--from={reference.stage + 1}")
+    return list(edits.values())
 
 
 LEAVING = frozenset(

@@ -171,7 +171,8 @@ class DropsStep(NamedTuple):
 
 
 class AddsFlag(NamedTuple):
-    """An instruction gets a flag, given as it will be written (`--chown=app:app`)."""
+    """An instruction gets a flag, given as it will be written (`--chown=app:app`); with `--from=` a COPY of the build context takes its
+    sources from there instead."""
 
     step: int
     flag: str
@@ -205,6 +206,23 @@ class Assembles(NamedTuple):
     stage: str
     root: str
     folders: tuple[int, ...] = ()
+
+
+class Relocates(NamedTuple):
+    """A step goes to a stage of its own, `FROM scratch AS <stage>` directly before its own, and `COPY --from=<stage>` of `sources` stands in
+    its place.
+
+    A COPY or ADD of the build context lays its files at `place` there; owner, mode and `--link` stay with the COPY behind it, as the
+    destination does. A RUN goes with its flags to a stage on the base image, and of the platform, of its own one, with the WORKDIR `folder`
+    where that is not ""; `destination` (absolute) is then where its files are copied to.
+    """
+
+    step: int
+    stage: str
+    sources: tuple[str, ...]
+    place: str = ""
+    folder: str = ""
+    destination: str = ""
 
 
 class Repeated(NamedTuple):
@@ -332,7 +350,7 @@ class Layers(NamedTuple):
 
 Effect = (
     DropsCommand | AddsCommand | AddsWord | DropsWord | MergesRuns | Moves | AddsCopy | AddsMount | AddsFlag | DropsFlag | DropsStep
-    | Retargets | ChangesSource | Assembles | SplitsStage | ChangesDirective | ChangesConfig | ChangesBase | ChangesArgument | Keeps | Removes
+    | Retargets | ChangesSource | Assembles | Relocates | SplitsStage | ChangesDirective | ChangesConfig | ChangesBase | ChangesArgument | Keeps | Removes
     | Adds | Changes | PackagesRemoved | Layers
 )  # fmt: skip
 

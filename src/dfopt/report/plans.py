@@ -1,6 +1,8 @@
-"""Plans for builder and runtime stages, for people and for programs (docs/cli.md)."""
+"""Plans for builder and runtime stages, and for large components, for people and for programs (docs/cli.md)."""
 
-from dfopt.build import Build
+from dfopt import unwanted
+from dfopt.build import Build, Stage
+from dfopt.relocation import Part, Relocation, Way
 from dfopt.startup import TYPE_CHECKING, NamedTuple
 from dfopt.synthesis import Kept, Plan, Question
 
@@ -9,11 +11,12 @@ if TYPE_CHECKING:
 
 
 class Planned(NamedTuple):
-    """A file and what `plan_of` said of its last stage."""
+    """A file, what `plan_of` said of its last stage, and the plans for the large components of its stages."""
 
     path: str
     build: Build
     plan: Plan | str | None
+    relocations: tuple[Relocation, ...] = ()
 
 
 def text_of(planned: list[Planned]) -> str:
@@ -22,6 +25,13 @@ def text_of(planned: list[Planned]) -> str:
 
 
 def _lines(one: Planned) -> list[str]:
+    lines = _split(one) if one.plan is not None or not one.relocations else []
+    for relocation in one.relocations:
+        lines += _relocated(one, relocation)
+    return lines
+
+
+def _split(one: Planned) -> list[str]:
     plan = one.plan
     if plan is None:
         return [f"{one.path}: nothing to plan: the last stage ships no tool chain that dfopt plans for"]
@@ -46,14 +56,44 @@ def _lines(one: Planned) -> list[str]:
         ("note", list(plan.notes)),
     ):  # fmt: skip
         lines += [f"  {mark if at == 0 else '':<9} {text}" for at, text in enumerate(texts)]
-    if plan.questions:
-        lines.append("  questions, to be answered in dfopt.toml (in pyproject.toml below tool.dfopt):")
-        lines.append(f'    [answers."{_pattern(one.path)}"]')
-        for question in plan.questions:
-            lines += [f"    # {question.words}", f"    {question.id} = {_example(question)}"]
-    else:
-        lines.append("  `dfopt fix --unsafe` applies it")
+    return lines + (_asked(one, plan.questions) if plan.questions else ["  `dfopt fix --unsafe` applies it"])
+
+
+def _asked(one: Planned, questions: tuple[Question, ...]) -> list[str]:
+    lines = ["  questions, to be answered in dfopt.toml (in pyproject.toml below tool.dfopt):"]
+    lines.append(f'    [answers."{_pattern(one.path)}"]')
+    for question in questions:
+        lines += [f"    # {question.words}", f"    {question.id} = {_example(question)}"]
     return lines
+
+
+def _relocated(one: Planned, relocation: Relocation) -> list[str]:
+    stage = one.build.stages[relocation.stage]
+    lines = [f"{one.path}: large components of the {_stage_of(one.build, stage)}"]
+    for part, ways in relocation.parts:
+        where = f" at `{part.path}`" if part.path is not None else ", it is not known where"
+        amount = f"{unwanted.amount(part.size)} of {part.kind}" if part.size else f"{part.kind} of unknown size"
+        lines.append(f"  line {_line(one.build, part):<4} {amount}{where}: `{part.text}`")
+        for way in ways:
+            texts = [*way.changes, *way.outside, *_not_written(way)]
+            lines += [f"    {way.name if at == 0 else '':<9} {text}" for at, text in enumerate(texts)]
+    if relocation.question is not None:
+        return lines + _asked(one, (relocation.question,))
+    if any(way.fix is not None for _, ways in relocation.parts for way in ways):
+        lines.append("  `dfopt fix --unsafe --select model-in-image` writes what it can")
+    return lines
+
+
+def _not_written(way: Way) -> list[str]:
+    return [f"not written by dfopt: {way.refusal}"] if way.refusal else []
+
+
+def _stage_of(build: Build, stage: Stage) -> str:
+    return "last stage" if stage is build.final else f"stage `{stage.name or stage.index}`"
+
+
+def _line(build: Build, part: Part) -> int:
+    return build.syntax.source.line_of(build.instructions[part.instruction].keyword_span.start)
 
 
 def _pattern(path: str) -> str:
@@ -87,11 +127,13 @@ def json_of(planned: list[Planned]) -> str:
 
 def _object(one: Planned) -> "dict[str, Any]":
     plan = one.plan
+    components = [_relocation(one.build, relocation) for relocation in one.relocations]
     if not isinstance(plan, Plan):
-        return {"path": one.path, "plan": None, "refusal": plan or ""}
+        return {"path": one.path, "plan": None, "refusal": plan or "", "components": components}
     return {
         "path": one.path,
         "refusal": "",
+        "components": components,
         "plan": {
             "language": plan.language,
             "built": {
@@ -117,9 +159,37 @@ def _object(one: Planned) -> "dict[str, Any]":
             "not_set": [*plan.build_only, *(name for name, _ in plan.lost)],
             "keeps": list(plan.keeps),
             "notes": list(plan.notes),
-            "questions": [
-                {"id": question.id, "text": question.words, "choices": list(question.choices)}
-                for question in plan.questions
-            ],
+            "questions": [_question(question) for question in plan.questions],
         },
+    }
+
+
+def _question(question: Question) -> "dict[str, Any]":
+    return {"id": question.id, "text": question.words, "choices": list(question.choices)}
+
+
+def _relocation(build: Build, relocation: Relocation) -> "dict[str, Any]":
+    return {
+        "stage": build.stages[relocation.stage].name or relocation.stage,
+        "parts": [
+            {
+                "line": _line(build, part),
+                "text": part.text,
+                "kind": part.kind,
+                "path": part.path,
+                "bytes": part.size or None,
+                "ways": [
+                    {
+                        "name": way.name,
+                        "changes": list(way.changes),
+                        "outside": list(way.outside),
+                        "refusal": way.refusal,
+                        "fixable": way.fix is not None,
+                    }
+                    for way in ways
+                ],
+            }
+            for part, ways in relocation.parts
+        ],
+        "questions": [] if relocation.question is None else [_question(relocation.question)],
     }

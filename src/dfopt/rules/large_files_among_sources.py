@@ -14,14 +14,10 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
     from dfopt import components, unwanted  # only where there is a context to look at
 
     for index, instruction in enumerate(build.instructions):
-        stage = build.stage(index)
-        copy = build.copy(index) if instruction.name in ("COPY", "ADD") and stage is not None else None
-        if copy is None or copy.origin is not None or copy.sources is None or instruction.heredocs:
+        taken = components.taken(build, index, place) if instruction.name in ("COPY", "ADD") else None
+        if taken is None or taken.alone:
             continue
-        found = components.sizes_of(place, copy.sources)
-        total = sum(one.size for one in found)
-        if total < unwanted.LARGE or components.are_alone(place, copy.sources, found):
-            continue
+        found, total = taken.files, taken.size
         largest = max(found, key=lambda one: one.size)
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         written = " ".join((instruction.name, *instruction.arguments))
@@ -33,5 +29,5 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             None,
             Saving("a layer of that size in each push and pull after a change of the source", source=""),
             (),
-            "COPY takes all but some folders only with `--exclude`, which not each frontend has",
+            "COPY takes all but some folders only with `--exclude`, which not each frontend has -> `dfopt plan` prints the other ways",
         )

@@ -5,12 +5,10 @@ from collections.abc import Iterator
 
 from dfopt import components, context, layers, unwanted
 from dfopt.build import Build, Stage
-from dfopt.components import Fetch, Lying
-from dfopt.context import Context
-from dfopt.rule import Finding, Given, Related, Saving
+from dfopt.components import Fetch, Taken
+from dfopt.rule import Finding, Fix, Given, Related, Saving
 
 _SAVES = Saving("the time of each pull, and what a registry keeps for each new version", source="")
-_REFUSAL = "where the program that runs finds them is its author's to say"
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
@@ -20,40 +18,44 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
             continue
         for index in stage.indexes:
             if build.instructions[index].name in ("COPY", "ADD"):
-                yield from _copied(build, index, place)
+                taken = components.taken(build, index, place)
+                if taken is not None and taken.alone:
+                    yield _copied(build, given, stage, index, taken)
             elif build.instructions[index].name == "RUN":
-                yield from _fetched(build, stage, index)
+                yield from _fetched(build, given, stage, index)
 
 
-def _copied(build: Build, index: int, place: Context | None) -> Iterator[Finding]:
-    instruction, copy = build.instructions[index], build.copy(index)
-    if copy is None or copy.origin is not None or copy.sources is None or instruction.heredocs:
-        return
-    kind, size, mount = "", 0, ""
-    if place is not None:
-        sizes = components.sizes_of(place, copy.sources)
-        if sizes and components.are_alone(place, copy.sources, sizes):
-            size = sum(one.size for one in sizes)
-            kind = sizes[0].kind
-            mount = _mount(build, index, place, sizes) if size >= unwanted.LARGE else ""
-    if size < unwanted.LARGE:
-        kind, size = "", 0
-        for source in copy.sources:
-            if place is None or "://" in source or not place.matching(source, hidden=True):
-                name = components.kind_of(source) or components.kind_of_folder(source)
-                kind = kind or name or (components.kind_of_archive(source) if instruction.name == "ADD" else "")
-    if not kind:
-        return
-    amount = f"{unwanted.amount(size)} of " if size else ""
-    yield Finding(
-        instruction.text_span,
-        f"`{_written(build, index)}` puts {amount}{kind} into the image -> mount them when it runs{mount}, or fetch them"
+def _copied(build: Build, given: Given, stage: Stage, index: int, taken: Taken) -> Finding:
+    from dfopt import relocation  # only where there is something to say
+
+    amount = f"{unwanted.amount(taken.size)} of " if taken.size else ""
+    part = relocation.part_at(build, given, index)
+    mounts = list(relocation.mounts_of(build, given, part)) if part is not None and taken.size else []
+    mount = f' (`-v "$PWD/{mounts[0][0]}:{mounts[0][1]}:ro"`)' if mounts else ""
+    fix, refusal = _way_out(build, given, stage, index)
+    return Finding(
+        build.instructions[index].text_span,
+        f"`{_written(build, index)}` puts {amount}{taken.kind} into the image -> mount them when it runs{mount}, or fetch them"
         " from an object store at its start",
-        None,
+        fix,
         _SAVES,
         (),
-        _REFUSAL,
+        refusal,
     )
+
+
+def _way_out(build: Build, given: Given, stage: Stage, index: int) -> tuple[Fix | None, str]:
+    """The rewriting that the configuration asks for, or why there is none."""
+    from dfopt import relocation
+
+    answer, part = relocation.answered(given), relocation.part_at(build, given, index)
+    if answer not in relocation.CHOICES or part is None:
+        return (
+            None,
+            "where the program that runs finds them is its author's to say -> `dfopt plan` prints the ways (`components`)",
+        )
+    way = relocation.way(build, given, stage, part, answer)
+    return way.fix, way.refusal
 
 
 def _written(build: Build, index: int) -> str:
@@ -62,24 +64,7 @@ def _written(build: Build, index: int) -> str:
     return text if len(text) <= 80 else text[:77].rstrip() + "..."
 
 
-def _mount(build: Build, index: int, place: Context, sizes: tuple[Lying, ...]) -> str:
-    """How `docker run` mounts what a COPY of one source brings, "" where its place is not known for certain."""
-    laid = layers.laid(build, index) or ()
-    if len(laid) != 1:
-        return ""
-    source, target = context.normal(laid[0].source), laid[0].path
-    entry = place.entry(source)
-    copy = build.copy(index)
-    if entry is None or not source or copy is None or copy.destination is None:
-        return ""
-    if entry.kind == "file" and laid[0].kind != "file":
-        if not copy.destination.endswith("/"):
-            return ""
-        target = copy.destination + posixpath.basename(source)
-    return f' (`-v "$PWD/{source}:{target.rstrip("/")}:ro"`)'
-
-
-def _fetched(build: Build, stage: Stage, index: int) -> Iterator[Finding]:
+def _fetched(build: Build, given: Given, stage: Stage, index: int) -> Iterator[Finding]:
     found = components.fetched(build, index)
     run = build.run(index)
     if not found or run is None:
@@ -94,13 +79,14 @@ def _fetched(build: Build, stage: Stage, index: int) -> Iterator[Finding]:
         again = f", again whenever what line {line} copies changes"
         related = (Related(build.instructions[source].text_span, "each change of this fetches them again"),)
     span = run.span(one.start, one.end) if run.script.opaque is None else build.instructions[index].keyword_span
+    fix, refusal = _way_out(build, given, stage, index)
     yield Finding(
         span,
         f"`{one.label}`{more} put{'s' if not more else ''} {one.kind} into the image{again} -> {_advice(one, source is not None)}",
-        None,
+        fix,
         _SAVES,
         related,
-        _REFUSAL,
+        refusal,
     )
 
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from dfopt import bases, contents, context, layers, normal, rewrite, unwanted
+from dfopt import bases, components, contents, context, layers, normal, rewrite, unwanted
 from dfopt.build import Build, Reference, Stage, once
 from dfopt.context import Context
 from dfopt.rule import Assembles, Changes, Finding, Fix, Given, Layers, Saving
@@ -243,6 +243,8 @@ def _piece(build: Build, stage: Stage, index: int, place: Context | None, always
         return "it is not known what `--from` names"
     elif _is_assembled(build, copy.origin):
         return "it comes from an assembly stage already"
+    elif not always and copy.origin.stage is not None and components.fills(build, build.stages[copy.origin.stage]):
+        return "what it brings is large, and changes by itself"
     destination = copy.destination
     if destination == "/":
         return "it goes to `/`, where all the system's folders are"
@@ -523,7 +525,7 @@ def _finding(
     message = f"{_described(build, group)} -> lay the files out in an assembly stage and copy them at once"
     saves = _saving(build, group, place)
     name = _fresh(build, stage, pieces[0].instruction, before)
-    renumbered = _renumbered(build, stage)
+    renumbered = rewrite.renumbered(build, stage)
     if name is None or renumbered is None:
         why = "an ONBUILD, or a COPY of no stage yet, names a number that a stage before this one would move"
         return Finding(span, message, None, saves, (), why if name is not None else "no name is left for another stage")
@@ -612,22 +614,6 @@ def _fresh(build: Build, stage: Stage, index: int, before: int) -> str | None:
     return next((name for name in usable[above:] if name not in taken), None)
 
 
-def _renumbered(build: Build, stage: Stage) -> list[Edit] | None:
-    """The edits that name by their new numbers the stages that another stage before `stage` moves; None where an ONBUILD names one."""
-    edits: dict[Span, Edit] = {}
-    for reference in build.references:
-        if not reference.text.lstrip("+").isdecimal():
-            continue
-        if reference.stage is None and stage.index <= int(reference.text) < len(build.stages) + 1:
-            return None  # a number that no stage before it has, and one would have then
-        if reference.stage is None or reference.stage < stage.index:
-            continue
-        if build.instructions[reference.instruction].name == "ONBUILD":
-            return None
-        edits[reference.span] = Edit(reference.span, f"--from={reference.stage + 1}")
-    return list(edits.values())
-
-
 def _edits(build: Build, stage: Stage, group: _Group, name: str) -> list[Edit]:
     source = build.syntax.source
     opening = build.instructions[stage.first]
@@ -653,10 +639,6 @@ def _edits(build: Build, stage: Stage, group: _Group, name: str) -> list[Edit]:
                 runs.append([])
         runs[-1].append(piece.instruction)
         lines.append(_laid_out(build, piece, one_owner, piece.instruction in group.folders))
-    top = rewrite.block_start(build, stage.first)
-    if not source.text[:top].strip() or re.search(r"\n[ \t]*\r?\n[ \t]*\Z", source.text[:top]):
-        # Stages are set apart as the author sets them apart.
-        lines.append("")
     first, last = build.instructions[runs[0][0]], build.instructions[runs[0][-1]]
     linked = normal.is_linked(build, group.pieces[0].instruction)
     flags = [
@@ -666,7 +648,7 @@ def _edits(build: Build, stage: Stage, group: _Group, name: str) -> list[Edit]:
     keyword = "copy" if first.keyword.islower() else "COPY"
     merged = " ".join([keyword, f"--from={name}", *flags, root if root[0] == "[" else f"{root} {root}"])
     edits = [
-        rewrite.insert_lines(build, top, lines),
+        rewrite.insert_stage(build, stage, lines),
         Edit(Span(first.text_span.start, last.text_span.end), merged),
     ]
     for run in runs[1:]:
