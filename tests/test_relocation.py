@@ -89,6 +89,12 @@ def test_a_stage_that_is_not_shipped_has_no_plan() -> None:
     assert relocation.plan(build, given(), build.stages[0]) is None
 
 
+def test_a_base_that_may_be_any_stage_is_not_the_new_one() -> None:
+    text = "ARG BASE=debian\nFROM $BASE\nUSER root\nCOPY weights /weights\n"
+    after = "ARG BASE=debian\nFROM scratch AS models\nCOPY weights /weights\n\nFROM $BASE\nUSER root\nCOPY --from=models /weights /weights\n"
+    assert fixed(text, given("stage", context=False)) == after
+
+
 def test_nothing_is_written_without_an_answer() -> None:
     assert fixed(FILE, given()) == FILE
 

@@ -486,3 +486,12 @@ def fills(build: Build, stage: Stage) -> bool:
         fetched(build, index) if build.instructions[index].name == "RUN" else taken(build, index, None)
         for index in steps
     )
+
+
+@once
+def ships(build: Build, stage: Stage) -> bool:
+    """Whether the layers of a stage are in an image that is kept. One that others copy from is there for that: a `FROM $BASE` may name
+    it, but hardly does."""
+    if not build.is_shipped(stage) or not build.users(stage):
+        return build.is_shipped(stage)
+    return any(stage in build.chain(other) for other in build.stages if other is not stage and build.is_shipped(other))

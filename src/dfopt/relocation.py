@@ -64,7 +64,7 @@ class Relocation(NamedTuple):
 
 def plan(build: Build, given: Given, stage: Stage) -> Relocation | None:
     """The plan for the components of a stage; None where it is not shipped or has none."""
-    parts = parts_of(build, given, stage) if build.is_shipped(stage) else ()
+    parts = parts_of(build, given, stage) if components.ships(build, stage) else ()
     if not parts:
         return None
     answer = answered(given)
@@ -202,7 +202,7 @@ def _fresh(build: Build, given: Given, part: Part) -> str | None:
     before = sum(
         _stem(other) == stem and not isinstance(_layout(build, one, other, place), str)
         for one in build.stages
-        if build.is_shipped(one)
+        if components.ships(build, one)
         for other in parts_of(build, given, one)
         if other.instruction < part.instruction
     )
@@ -457,6 +457,10 @@ _TRUST = pattern(
 )
 
 
+# What other programs read, and change nothing of a file that is fetched: languages, time zones, terminals, questions of packages.
+_UNREAD = frozenset("DEBIAN_FRONTEND LANG LANGUAGE LC_ALL LC_CTYPE TERM TZ".split())
+
+
 def _differs(build: Build, stage: Stage, index: int) -> str:
     """Why a RUN may see something else on the base image of its stage; "" where it does not."""
     if not build.state(index).is_root:
@@ -468,7 +472,8 @@ def _differs(build: Build, stage: Stage, index: int) -> str:
         line = _line(build, other)
         if instruction.name in ("SHELL", "USER"):
             return f"`{instruction.name}` on line {line} holds for it, and not in another stage"
-        if instruction.name in ("ENV", "ARG"):
+        named = {key.text for key, _ in instruction.pairs} if instruction.name in ("ENV", "ARG") else set()
+        if not named <= _UNREAD:
             verdict = commuting.commute(build, other, index)
             if not verdict.free:
                 return verdict.why

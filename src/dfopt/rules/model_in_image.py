@@ -14,7 +14,7 @@ _SAVES = Saving("the time of each pull, and what a registry keeps for each new v
 def check(build: Build, given: Given) -> Iterator[Finding]:
     place = context.of(build, given)
     for stage in build.stages:
-        if not build.is_shipped(stage):
+        if not components.ships(build, stage):
             continue
         for index in stage.indexes:
             if build.instructions[index].name in ("COPY", "ADD"):
