@@ -39,6 +39,7 @@ WITHIN_A_FLOOR = {
     ("relocation.py", "context.py"),
     ("relocation.py", "layers.py"),
     ("relocation.py", "normal.py"),
+    ("relocation.py", "policy.py"),
     ("relocation.py", "rebase.py"),
     ("relocation.py", "rewrite.py"),
     ("relocation.py", "rule.py"),

@@ -43,6 +43,12 @@ def has_mounts(build: Build) -> bool:
     return version is None or (int(version[1]), int(version[2])) >= (1, 2) or "experimental" in image
 
 
+def has_named_contexts(build: Build, given: Given) -> bool:
+    """Whether `--build-context` is understood: by BuildKit, and by `docker/dockerfile` from 1.4 on (its release notes)."""
+    version = re.search(r":(\d+)\.(\d+)", frontend(build))
+    return given.engine == "buildkit" and (version is None or (int(version[1]), int(version[2])) >= (1, 4))
+
+
 def has_symbolic_modes(build: Build) -> bool:
     """Whether `COPY --chmod=+x` is understood: by `docker/dockerfile` from 1.14 on (its release notes). What is built into Docker
     may be older."""

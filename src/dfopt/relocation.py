@@ -15,7 +15,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 
-from dfopt import archives, bases, commuting, components, context, families, layers, packages, rebase, rewrite
+from dfopt import archives, bases, commuting, components, context, families, layers, packages, policy, rebase, rewrite
 from dfopt.build import Build, Stage
 from dfopt.components import Lying, Taken
 from dfopt.context import Context
@@ -534,6 +534,8 @@ def _of_context(build: Build, given: Given, stage: Stage, part: Part) -> Way:
     copy = build.copy(part.instruction)
     sources = ", ".join(f"`{source}`" for source in (copy.sources if copy is not None else None) or ())
     refusal = _why_not_context(build, part.instruction, context.of(build, given))
+    if not policy.has_named_contexts(build, given):
+        refusal = "what builds the file, or its syntax line, is older than named contexts"
     if not refusal and not declared:
         refusal = f'the configuration does not declare the context: `build-contexts = ["{name}"]`'
     refusal = refusal or _split_first(build, given, stage)
