@@ -10,7 +10,7 @@ from pages import project
 from dfopt import catalogue, engine, normal, relocation
 from dfopt.build import Build
 from dfopt.cli import main
-from dfopt.rule import AddsFlag, Effect, Given, Place, Relocates
+from dfopt.rule import AddsFlag, Changes, Effect, Given, Place, Relocates
 from dfopt.source import Source
 from dfopt.syntax import parse
 
@@ -87,6 +87,14 @@ def test_a_file_without_components_has_no_plan() -> None:
 def test_a_stage_that_is_not_shipped_has_no_plan() -> None:
     build = built("FROM debian AS a\nCOPY models /models\nFROM scratch\nCOPY --from=a /models /models\n")
     assert relocation.plan(build, given(), build.stages[0]) is None
+
+
+@pytest.mark.parametrize(("path", "told"), [("/app/nets/a.onnx", True), ("/srv/a.onnx", False)])
+def test_a_file_that_may_be_there_before_may_get_another_mode(path: str, told: bool) -> None:
+    text = f"FROM python:3.12\nWORKDIR /app\nCOPY . .\nRUN curl -o {path} https://example.org/a.onnx\n"
+    fix = planned(text, given("stage", context=False)).parts[0][1][0].fix
+    assert fix is not None
+    assert (Changes((path,), 0) in fix.effects) is told
 
 
 def test_a_base_that_may_be_any_stage_is_not_the_new_one() -> None:

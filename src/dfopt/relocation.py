@@ -20,7 +20,7 @@ from dfopt.build import Build, Stage
 from dfopt.components import Lying, Taken
 from dfopt.context import Context
 from dfopt.normal import FETCHING
-from dfopt.rule import AddsFlag, Effect, Fix, Given, Layers, Relocates, Removes
+from dfopt.rule import AddsFlag, Changes, Effect, Fix, Given, Layers, Relocates, Removes
 from dfopt.shell import Compound, Word
 from dfopt.source import Edit, Span
 from dfopt.startup import NamedTuple, pattern
@@ -425,8 +425,14 @@ def _run(build: Build, stage: Stage, index: int) -> _Layout | str:
         return (Edit(Span(start, instruction.text_span.end), shown(name)),)
 
     def effects(name: str) -> tuple[Effect, ...]:
-        moved = Relocates(index, name, tuple(paths), "", workdir, destination)
-        return (moved, Removes((notes,), stage.index)) if notes else (moved,)
+        found: list[Effect] = [Relocates(index, name, tuple(paths), "", workdir, destination)]
+        if notes:
+            found.append(Removes((notes,), stage.index))
+        # A download into a file that is there keeps its mode and owner; a COPY brings its own.
+        there = tuple(path for path in paths if layers.occupied(build, stage, (path,), index))
+        if there:
+            found.append(Changes(there, stage.index))
+        return tuple(found)
 
     return _Layout((*head, block), (*head, script), image, shown, edits, effects)
 
