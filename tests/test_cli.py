@@ -252,6 +252,9 @@ def test_unknown_rules_are_named_with_the_nearest(here: Path, call: Call) -> Non
     code, _, err = call("explain", "bad-wort")
     assert code == 2
     assert "`bad-word`" in err
+    code, _, err = call("explain", "DF29")
+    assert code == 2
+    assert "no rule is called `DF29` -> one of `DF29" in err, "a prefix names several"
 
 
 def test_interrupted_is_130(here: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

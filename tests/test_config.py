@@ -270,3 +270,17 @@ def test_answers_for_a_file_win(here: Path) -> None:
 )
 def test_bad_answers(here: Path, text: str, message: str) -> None:
     assert message in failure(here / "dfopt.toml", text)
+
+
+def test_a_context_that_is_not_there(here: Path) -> None:
+    settings = config.Config(path=str(here / "dfopt.toml"), folder=str(here), context="gone")
+    (here / "dfopt.toml").write_text('cache = "auto"\ncontext = "gone"\n')
+    with pytest.raises(config.ConfigError, match=r"dfopt\.toml:2: `context`: `gone` is no folder"):
+        plan.placed(plan.planner(plan.Wishes())(settings, "Dockerfile"), settings, plan.Wishes(), "Dockerfile", {})
+    (here / "gone").mkdir()
+    plan.placed(plan.planner(plan.Wishes())(settings, "Dockerfile"), settings, plan.Wishes(), "Dockerfile", {})
+
+
+def test_a_byte_order_mark(here: Path) -> None:
+    (here / "dfopt.toml").write_bytes(b"\xef\xbb\xbfselect = []\n")
+    assert config.load("dfopt.toml").select == ()

@@ -219,3 +219,30 @@ def test_names_that_are_not_utf8(here: Path) -> None:
     assert found(".") == [name]
     files.replace(name, b"old", b"new")
     assert files.read(name) == b"new"
+
+
+def test_what_has_no_end_is_not_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_BYTES", 1000)
+    with pytest.raises(OSError, match="more than"):
+        files.read("/dev/zero")
+    with pytest.raises(OSError, match="more than"):
+        (here / "large").write_bytes(b"x" * 1001)
+        files.read("large")
+    (here / "fits").write_bytes(b"x" * 1000)
+    assert len(files.read("fits")) == 1000
+    files.create(os.devnull, b"a report")
+    with pytest.raises(OSError, match="[Nn]o space left"):
+        files.create("/dev/full", b"a report")
+
+
+def test_a_named_folder_that_cannot_be_read_is_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(here, "shut/Dockerfile", "open/shut/Dockerfile", "open/Dockerfile")
+    scan = os.scandir
+
+    def refuse(path: str) -> Any:
+        if os.path.basename(path) == "shut":
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert found("shut", "open") == ["!shut", "open/Dockerfile"]

@@ -183,4 +183,12 @@ def test_the_command(
     (tmp_path / "Dockerfile").write_text("FROM node:20\n")
     (tmp_path / ".dockerignore").write_text("a\n[\n")
     assert cli.main(["ignore"]) == 2
-    assert "no pattern" in capsys.readouterr().err
+    assert ".dockerignore:2: `[` is no pattern" in capsys.readouterr().err
+    (tmp_path / ".dockerignore").unlink()
+
+    def refuse(path: str, data: bytes) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("dfopt.files.create", refuse)
+    assert cli.main(["ignore"]) == 2
+    assert capsys.readouterr().err == "dfopt: .dockerignore: permission denied\n"

@@ -180,12 +180,16 @@ def test_what_a_layer_hides() -> None:
     [
         ({}, "neither an archive of `docker save` nor an OCI layout"),
         ({"readme": b"x"}, "neither an archive of `docker save` nor an OCI layout"),
-        ({"manifest.json": b"[]"}, "0 images in it"),
-        ({"manifest.json": b"{"}, "Expecting property name"),
+        ({"manifest.json": b"[]"}, "no image in it"),
+        ({"manifest.json": b"{"}, "its JSON cannot be read: expecting property name"),
+        ({"manifest.json": b"\xff"}, "its JSON cannot be read"),
+        ({"manifest.json": b"[" * 100_000}, "nested too deep"),
+        ({"manifest.json": b"[1]"}, "its JSON is not that of an image"),
+        ({"manifest.json": b"null"}, "its JSON is not that of an image"),
         ({"manifest.json": b'[{"Config": "gone", "Layers": []}]'}, "gone"),
         ({"index.json": b'{"manifests": [{"digest": "../../etc/passwd"}]}'}, "no digest"),
         ({"index.json": b'{"manifests": [{"digest": "sha256:0"}]}'}, "sha256"),
-        ({"index.json": b"[]"}, "image"),
+        ({"index.json": b"[]"}, "its JSON is not that of an image"),
     ],
 )
 @pytest.mark.parametrize("write", [as_tar, as_folder])
@@ -196,10 +200,11 @@ def test_what_is_no_image(tmp_path: pathlib.Path, files: dict[str, bytes], messa
         images.read(path)
     assert message in str(raised.value)
     assert str(raised.value).startswith(path)
+    assert "\n" not in str(raised.value) and "Errno" not in str(raised.value)
 
 
 def test_broken_archives(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(UnreadableImage, match="No such file"):
+    with pytest.raises(UnreadableImage, match="no such file"):
         images.read(str(tmp_path / "gone.tar"))
     path = tmp_path / "image.tar"
     whole = pathlib.Path(docker_archive(path, {"1": (tar([File("a", "1" * 100_000)]),)})).read_bytes()
@@ -207,7 +212,7 @@ def test_broken_archives(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UnreadableImage, match=r"image\.tar"):
         images.read(str(path))
     path.write_bytes(b"no tar")
-    with pytest.raises(UnreadableImage, match=r"image\.tar"):
+    with pytest.raises(UnreadableImage, match=r"image\.tar: it, or a layer in it, is no tar$"):
         images.read(str(path))
 
 

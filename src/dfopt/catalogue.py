@@ -100,6 +100,9 @@ def unknown(entry: str) -> KeyError:
     import difflib
 
     known = [info.code for info in infos()] + [info.name for info in infos()]
+    below = [code for code in known if entry and code.lower().startswith(entry.lower())]
+    if below:
+        return KeyError(f"no rule is called `{entry}` -> one of {', '.join(f'`{code}`' for code in below)}", entry)
     near = difflib.get_close_matches(entry.upper(), known, 1) or difflib.get_close_matches(entry.lower(), known, 1, 0.5)
     return KeyError(f"no rule is called `{entry}`" + (f" -> `{near[0]}` is the nearest" if near else ""), entry)
 

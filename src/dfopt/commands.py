@@ -55,7 +55,8 @@ def each(paths: Sequence[str], wishes: Wishes, config: str | None, no_config: bo
             console.say(f"dfopt: {error}\n")
             code = WRONG_USE
         except context.BadPattern as error:
-            console.say(f"dfopt: {name}{f':{error.line}' if error.line else ''}: {error}\n")
+            where = os.path.relpath(error.path) if error.path else name
+            console.say(f"dfopt: {where}{f':{error.line}' if error.line else ''}: {error}\n")
             code = WRONG_USE
         except OSError as error:
             console.say(f"dfopt: {name}: {console.reason(error)}\n")
@@ -132,10 +133,16 @@ def ignore(paths: Sequence[str], diff: bool, root: str | None) -> int:
         if diff and proposal.added:
             console.write_bytes(console.diff(path, before, after, console.colored("auto", sys.stdout)))
             code = max(code, FINDINGS)
-        elif proposal.added and proposal.before is None:
-            files.create(proposal.path, after)
         elif proposal.added:
-            files.replace(proposal.path, before, after)
+            try:
+                if proposal.before is None:
+                    files.create(proposal.path, after)
+                else:
+                    files.replace(proposal.path, before, after)
+            except OSError as error:
+                console.say(f"dfopt: {path}: {console.reason(error)}\n")
+                code = WRONG_USE
+                continue
         stream = sys.stderr if diff else sys.stdout
         console.write(stream, "".join(line + "\n" for line in ignoring.told(proposal, path, diff)))
     return code

@@ -161,7 +161,7 @@ def _parse(path: str, data: bytes) -> Config | None:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{label}:{line}: not UTF-8, as TOML must be") from None
     try:
-        document = tomllib.loads(text)
+        document = tomllib.loads(text.removeprefix("\ufeff"))  # as editors on Windows begin a file
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         line = int(place[1]) if place else text.count("\n") + 1

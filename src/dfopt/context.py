@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 
 class BadPattern(ValueError):
-    """A pattern that BuildKit refuses, or that dfopt does not read; `line` is its line in the ignore file, from 1."""
+    """A pattern that BuildKit refuses, or that dfopt does not read; `line` is its line, from 1, in the ignore file `path`."""
 
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)
         self.line = line
+        self.path = ""
 
 
 class Pattern(NamedTuple):
@@ -444,7 +445,12 @@ def open_context(root: str, dockerfile: str = "") -> Context:
     for place in places:
         if os.path.isfile(place):
             with open(place, "rb") as file:
-                return Context(root, Ignore(read_patterns(file.read().decode("utf-8", "surrogateescape")), place))
+                text = file.read().decode("utf-8", "surrogateescape")
+            try:
+                return Context(root, Ignore(read_patterns(text), place))
+            except BadPattern as error:
+                error.path = place
+                raise
     return Context(root, Ignore())
 
 

@@ -61,10 +61,19 @@ def find(targets: Iterable[str], excluded: Callable[[str], bool] = keep_all) -> 
                 yield found
 
 
+# What a Dockerfile or a log of a build may hold; a device such as `/dev/zero` never ends.
+MOST_BYTES = 256 * 1024 * 1024
+
+
 def read(path: str) -> bytes:
-    """The bytes of a file. Raises OSError."""
-    with open(path, "rb", buffering=0) as file:
-        return file.read()
+    """The bytes of a file. Raises OSError, also for one of more than `MOST_BYTES`."""
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size <= MOST_BYTES and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file.read()
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise OSError(f"more than {MOST_BYTES // 1024**2} MiB, which no Dockerfile has")
+    return data
 
 
 def replace(path: str, before: bytes, after: bytes) -> None:
@@ -104,14 +113,15 @@ def replace(path: str, before: bytes, after: bytes) -> None:
 def create(path: str, data: bytes) -> None:
     """Write a report to `path`, whole or not at all. Raises OSError."""
     try:
-        before = read(path)
+        is_regular = stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError:
-        before = None
-    if before is None or not stat.S_ISREG(os.stat(path).st_mode):
+        is_regular = False
+    if is_regular:
+        replace(path, read(path), data)
+    else:
+        # New, or a device or pipe, which is never read: it may have no end.
         with open(path, "wb") as file:
             file.write(data)
-    else:
-        replace(path, before, data)
 
 
 def pattern(text: str, anchored: bool = False) -> re.Pattern[str]:
@@ -186,6 +196,12 @@ def _expand(target: str, excluded: Callable[[str], bool]) -> Iterator[Found]:
             yield Found(target, getattr(error, "strerror", None) or "no such file or folder")
         return
     if stat.S_ISDIR(mode):
+        # Below it a folder that may not be read holds no file that could be; the one that was asked for must be said.
+        try:
+            os.scandir(target).close()
+        except OSError as error:
+            yield Found(target, error.strerror or "cannot be read")
+            return
         for path in _walk(target, excluded):
             if is_dockerfile(os.path.basename(path)):
                 yield Found(path)

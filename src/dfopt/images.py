@@ -127,9 +127,30 @@ def _opened(path: str) -> Iterator["_Store"]:
             yield _Folder(path) if os.path.isdir(path) else stack.enter_context(closing(_Archive(path)))
     except UnreadableImage as error:
         raise UnreadableImage(f"{path}: {error}") from None
-    except (OSError, EOFError, tarfile.TarError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        detail = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) and error.args else str(error)
-        raise UnreadableImage(f"{path}: {detail or type(error).__name__}") from error
+    except (
+        OSError, EOFError, tarfile.TarError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
+        raise UnreadableImage(f"{path}: {_why(error, path)}") from error
+
+
+def _why(error: Exception, path: str) -> str:
+    """What is wrong with an image, in one line that a reader who does not know Python understands."""
+    match error:
+        case FileNotFoundError() if error.filename is not None and str(error.filename) != path:
+            return f"`{os.path.relpath(error.filename, path)}` is missing"
+        case OSError() if error.strerror:
+            return error.strerror[:1].lower() + error.strerror[1:]
+        case tarfile.ReadError() if str(error).startswith("file could not be opened"):
+            return "it, or a layer in it, is no tar"  # tarfile tells in five lines of each compression why not
+        case KeyError() if error.args:
+            return f"`{error.args[0]}` is missing"
+        case json.JSONDecodeError() | UnicodeDecodeError():
+            return f"its JSON cannot be read: {str(error)[:1].lower()}{str(error)[1:]}"
+        case RecursionError():
+            return "its JSON cannot be read: it is nested too deep"
+        case TypeError() | AttributeError():
+            return "its JSON is not that of an image"
+    return str(error) or type(error).__name__
 
 
 class _Folder:
@@ -224,6 +245,8 @@ def _is_named(name: str, tags: Iterable[str]) -> bool:
 def _one(chosen: list[Any], count: int, name: str, names: list[str]) -> Any:
     if len(chosen) == 1:
         return chosen[0]
+    if not count:
+        raise UnreadableImage("no image in it")
     listed = ", ".join(f"`{one}`" for one in names[:6]) or "none with a name"
     if not chosen and name:
         raise UnreadableImage(f"no image `{name}` in it -> one of {listed}")

@@ -54,13 +54,16 @@ def select(entries: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Rul
 
 def placed(plan: Plan, settings: Config, wishes: Wishes, path: str | None, known: dict[object, object]) -> Plan:
     """The plan for a file that lies at `path` (None: nowhere), whose build context can be looked for; `known` is shared by the files of
-    a run, so that a folder is read once."""
+    a run, so that a folder is read once. Raises ConfigError where the configuration names a folder that is not there."""
     answers = answers_of(settings, path)
     if answers:
         plan = plan._replace(given=plan.given._replace(answers=answers))
     root = wishes.context
     if root is None and settings.context is not None:
         root = os.path.join(settings.folder, settings.context)
+        if not os.path.isdir(root):
+            line = config.line_of_entry(settings.path, "context")
+            raise ConfigError(f"{config.shown(settings.path)}:{line}: `context`: `{settings.context}` is no folder")
     if path is None and root is None:
         return plan
     return plan._replace(given=plan.given._replace(place=Place(path or "", root, known)))
