@@ -105,6 +105,9 @@ def of(build: Build, given: Given, stage: Stage, programs: frozenset[str], copie
             ):
                 flag = next(flag for flag in instruction.flags if flag.name == "from")
                 yield Need("unknown", f"what `{flag.text}` brings", flag.span)
+            elif instruction.name == "ONBUILD" and instruction.inner is not None and instruction.inner.name == "RUN":
+                line = build.syntax.source.line_of(instruction.keyword_span.start)
+                yield Need("unknown", f"the ONBUILD on line {line}, in what is built from this,", instruction.text_span)
             elif instruction.name == "HEALTHCHECK" and instruction.arguments:
                 words = re.split(r"[\s\"'\[\],;&|]+", " ".join(instruction.arguments))
                 for word in words:

@@ -20,10 +20,12 @@ class _Install(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What is copied before the install: for each folder of the image the sources; `doubt` is what must be agreed to, "" where nothing."""
+    """What is copied before the install: for each folder of the image the sources; `doubt` is what must be agreed to, "" where nothing;
+    `writes` is whether the installs write files of the project."""
 
     groups: dict[str, list[str]]
     doubt: str
+    writes: bool
 
 
 def check(build: Build, given: Given) -> Iterator[Finding]:
@@ -161,6 +163,8 @@ def _split(
         f"to agree: {plan.doubt}"
         if plan.doubt
         else "the install reads these files alone, and the ignore file keeps what it writes out of the later COPY"
+        if plan.writes
+        else "the install reads these files alone, and writes no file of the project"
     )
     return Fix(
         "copy the manifests first, the rest behind the install",
@@ -188,7 +192,7 @@ def _planned(build: Build, given: Given, copied: int, copy: Copy, index: int, in
     found = context.of(build, given, evidence)
     environment = _set_here(build.state(index))
     groups: dict[str, list[str]] = {}
-    doubt = ""
+    doubt, writes = "", False
     for install, below in zip(installs, places):
         if below is None:
             return f"the install on line {install.line} works in `{install.folder}`, which this COPY does not bring"
@@ -196,6 +200,7 @@ def _planned(build: Build, given: Given, copied: int, copy: Copy, index: int, in
         reading = manifests.reading(install.use, manifests.Project(found, start, install.folder), environment)
         if isinstance(reading, str):
             return f"{reading} (line {install.line})"
+        writes = writes or bool(reading.writes)
         doubt = doubt or reading.doubt or _overlaid(found, copy, start, install, reading.writes)
         for file in reading.files:
             path = posixpath.normpath(posixpath.join(install.folder, file))
@@ -210,7 +215,7 @@ def _planned(build: Build, given: Given, copied: int, copy: Copy, index: int, in
                 group.append(source)
     if len(groups) > _MANY:
         return f"the manifests lie in {len(groups)} folders -> `COPY --parents` takes them in one step"
-    return _Plan(groups, doubt)
+    return _Plan(groups, doubt, writes)
 
 
 def _set_here(state: State) -> dict[str, str | None]:
