@@ -77,7 +77,9 @@ def propose(place: Context, builds: Sequence[tuple[str, Build]]) -> Proposal:
         if any(not other.exception and other.text == pattern.text for other in patterns):
             continue
         wider = Ignore((*patterns, pattern))
-        hidden = [one for one in kept if wider.hides(one.path)]
+        # What the pattern by itself does not match it does not hide behind the others either, and asking it alone is quick.
+        alone = Ignore((pattern,))
+        hidden = [one for one in kept if alone.hides(one.path) and wider.hides(one.path)]
         if pattern.exception:
             back = [one for one in everything if not wider.hides(one.path) and Ignore(patterns).hides(one.path)]
             if not back or row.kind not in added:
@@ -91,10 +93,11 @@ def propose(place: Context, builds: Sequence[tuple[str, Build]]) -> Proposal:
                     left.append((row.pattern, why))
                 continue
         patterns = (*patterns, pattern)
+        gone = set(hidden)
         kept = (
             [one for one in everything if not Ignore(patterns).hides(one.path)]
             if pattern.exception
-            else [one for one in kept if not wider.hides(one.path)]
+            else [one for one in kept if one not in gone]
         )
         added.setdefault(row.kind, []).append(row.pattern)
     groups = tuple((kind, tuple(found)) for kind, found in added.items())
