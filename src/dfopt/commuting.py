@@ -54,14 +54,17 @@ def access(build: Build, index: int, linkless: bool = False) -> Access:
     return _facts(build, stage, linkless).accesses[index]
 
 
-def commute(build: Build, first: int, second: int, linkless: bool = False) -> Verdict:
+def commute(build: Build, first: int, second: int, linkless: bool = False, numbered: bool = False) -> Verdict:
     """Whether two instructions of one stage, `first` standing before `second`, may change places: the image and its configuration stay
-    the same, and what built builds. To move one past several, ask for each of them. `linkless` is as for `access`."""
+    the same, and what built builds. To move one past several, ask for each of them. `linkless` is as for `access`; `numbered` says that
+    the second, a COPY, is to name its owner by numbers, for which no list of users is read."""
     stage = build.stage(first)
     if stage is None or build.stage(second) is not stage or not stage.first < first < second:
         return Verdict(False, "they are no two steps of one stage")
     facts = _facts(build, stage, linkless)
     one, other = facts.accesses[first], facts.accesses[second]
+    if numbered and other.reads == _USERS:
+        other = other._replace(reads=())
     for setting, using, place in ((one, other, first), (other, one, second)):
         key = _set_and_used(setting, using)
         if key:

@@ -62,6 +62,7 @@ NAMES = (
     "--chown=team",
     "--chown=team:team",
 )
+TEAM = "RUN groupadd -g 1700 team && useradd -u 1701 -g team team"
 VARIABLES = ("--chown=$ID", "--chown=${ID}", "--chown=1600:1600", "--chown=$OTHER")
 
 
@@ -81,7 +82,7 @@ def image(chance: random.Random) -> str:
     if not has_system and owner in ("named", "--chown=app", "--chown=app:app"):
         owner = "--chown=1600"
     if owner == "named":
-        lines.insert(2, "RUN groupadd -g 1700 team && useradd -u 1701 -g team team")
+        lines.insert(2, TEAM)
     elif owner == "variable":
         lines.append("ENV ID=1600:1600")
         lines.append("ARG OTHER=1600:1600")
@@ -91,6 +92,11 @@ def image(chance: random.Random) -> str:
         lines.append(_copy(chance, top, has_folder, chance.choice(kinds.get(owner, (owner,))), link))
         if chance.random() < 0.25:
             lines.append(_between(chance, top, has_system and not as_user))
+    if owner == "named" and not as_user and chance.random() < 0.5:
+        # The user is made where it is first needed.
+        lines.remove(TEAM)
+        first = next((number for number, line in enumerate(lines) if "=team" in line), len(lines))
+        lines.insert(first, TEAM)
     if chance.random() < 0.1:
         lines[0] = lines[0].replace("FROM ", "FROM --platform=$TARGETPLATFORM ")
     if chance.random() < 0.15:

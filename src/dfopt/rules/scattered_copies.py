@@ -131,7 +131,7 @@ def _gather(build: Build, stage: Stage, place: Context | None, always: bool, mix
         if not isinstance(piece, str):
             key = (_region(build, stage, piece.folder), *(() if mixed else piece.key))
             group = open_groups.get(key)
-            if group is not None and _passes(build, stage, piece, group):
+            if group is not None and _passes(build, stage, piece, group, mixed or piece.ids is not None):
                 group.pieces.append(piece)
             else:
                 open_groups[key] = _Gathered([piece], [])
@@ -397,8 +397,9 @@ _FAR = 25
 _STEPS = frozenset(("RUN", "COPY", "ADD", "WORKDIR"))
 
 
-def _passes(build: Build, stage: Stage, piece: _Piece, group: _Gathered) -> bool:
-    """Whether a COPY may stand where the first of a group does: nothing between reads or writes what it brings."""
+def _passes(build: Build, stage: Stage, piece: _Piece, group: _Gathered, numbered: bool) -> bool:
+    """Whether a COPY may stand where the first of a group does: nothing between reads or writes what it brings. An owner that is
+    `numbered` is the same before the list of users has its name."""
     for index in range(group.pieces[-1].instruction + 1, piece.instruction):
         if build.instructions[index].name in _STEPS:
             group.between.append(index)
@@ -420,7 +421,7 @@ def _passes(build: Build, stage: Stage, piece: _Piece, group: _Gathered) -> bool
         else:
             from dfopt import commuting  # few files have anything but settings between
 
-            if not commuting.commute(build, index, piece.instruction).free:
+            if not commuting.commute(build, index, piece.instruction, numbered=numbered).free:
                 return False
     return True
 
@@ -429,7 +430,9 @@ def _passes_all(build: Build, others: list[int], piece: _Piece) -> bool:
     """Whether a COPY may stand before others that were to be of its group."""
     from dfopt import commuting
 
-    return all(commuting.commute(build, other, piece.instruction).free for other in others)
+    return all(
+        commuting.commute(build, other, piece.instruction, numbered=piece.ids is not None).free for other in others
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- what is shown
