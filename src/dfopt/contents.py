@@ -1,7 +1,6 @@
 """What lies at a path of a stage when that is built, a file or a folder, by the commands that make it."""
 
 import posixpath
-import re
 from collections.abc import Iterator
 
 from dfopt import archives, layers
@@ -63,10 +62,9 @@ def _stored(place: archives.Placed) -> Iterator[str]:
     yield from (one.target.text for one in simple.redirections if one.operator in (">", ">>", ">|"))
     if command.use is not None and command.use.manager.name == "go":
         output = command.use.value_of("-o") if command.use.verb == "build" and not command.use.has("-C") else None
-        if output is not None:
+        # Into a folder of that name, as `go build -o server ./server` has it, the program comes under its own name.
+        named = [posixpath.normpath(word.value or "") + "/" for word in command.use.operands]
+        if output is not None and not any(one.startswith(posixpath.normpath(output) + "/") for one in named):
             yield output
     elif name in _COMPILERS:
         yield from (words[at + 1].text for at, word in enumerate(words[:-1]) if word.value == "-o")
-    elif name == "chmod" and len(words) > 2 and re.fullmatch(r"[ugoa]*\+r?x", words[1].value or ""):
-        # Folders can be entered as they are; it is programs that are made so.
-        yield from (word.text for word in words[2:])
