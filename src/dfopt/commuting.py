@@ -739,7 +739,7 @@ def _command(command: Command, run: Run, state: State, folder: str | None, reach
         _makes(label, arguments, run, state, folder, reach)
         _named(label, (), simple.redirections, state, folder, reach)
     else:
-        if program in layers.WORKING_HERE and not _elsewhere(program, command, state, run, reach):
+        if program in layers.WORKING_HERE and not layers.told_elsewhere(command):
             if folder is None:
                 reach.why = f"`{label}` works in a folder that is not known"
                 return
@@ -768,24 +768,6 @@ _OTHER_ACCOUNTS = frozenset("userdel usermod groupdel groupmod deluser delgroup 
 _SYSTEM_PROGRAMS = frozenset(
     "update-alternatives ldconfig locale-gen update-locale update-ca-certificates update-ca-trust".split()
 )
-
-
-def _elsewhere(program: str, command: Command, state: State, run: Run, reach: _Reach) -> bool:
-    """Whether a command that by itself works in the current folder is told by its words to work elsewhere."""
-    given = [word.value or word.text for word in command.simple.words[1:]]
-    if program == "tar":
-        return any(word in ("-C", "--directory") for word in given)
-    if program == "find":
-        return bool(given) and given[0].startswith("/")
-    if program == "curl":
-        plain = [word for word in given if word.startswith("-")]
-        return all(
-            re.fullmatch(
-                r"-[fsSLvko#]+|--(?:fail|silent|show-error|location|retry|proto|tlsv1\.2|output|connect-timeout)", word
-            )
-            for word in plain
-        )
-    return False
 
 
 def _makes(label: str, arguments: tuple[Word, ...], run: Run, state: State, folder: str | None, reach: _Reach) -> None:

@@ -935,6 +935,25 @@ def compounds(script: Script) -> Iterator[Compound]:
 WORKING_HERE = frozenset("tar unzip git curl wget cpio find ls dir zip split patch mktemp du".split())
 
 
+# With these alone curl stores nothing where it is not told to.
+_CURL_OPTIONS = pattern(
+    r"-[fsSLvko#]+|--(?:fail|silent|show-error|location|retry|proto|tlsv1\.2|output|connect-timeout)"
+)
+
+
+def told_elsewhere(command: Command) -> bool:
+    """Whether a command that by itself works in the current folder is told by its words to work where these say."""
+    program = posixpath.basename(command.name or "")
+    given = [word.value or word.text for word in command.simple.words[1:]]
+    if program == "tar":
+        return any(word in ("-C", "--directory") for word in given)
+    if program == "find":
+        return bool(given) and given[0].startswith("/")
+    if program == "curl":
+        return all(_CURL_OPTIONS.fullmatch(word) for word in given if word.startswith("-"))
+    return False
+
+
 # Their words are text, names or numbers, no paths, unless they begin with a slash or are redirections.
 _NAMING_NOTHING = frozenset(
     "echo printf true false : useradd userdel usermod groupadd groupdel groupmod adduser addgroup deluser delgroup chpasswd"
@@ -972,7 +991,7 @@ def _command_touches(
     if simple.words and not packages.touches_only_its_words(simple):
         return f"it is not known what `{label}` reads and writes", False
     name = posixpath.basename(command.name or "")
-    if here and name in WORKING_HERE:
+    if here and name in WORKING_HERE and not told_elsewhere(command):
         return where, True
     return _words_touch(label, simple.words[1:], simple.redirections, state, folder, paths, name in _NAMING_NOTHING)
 
