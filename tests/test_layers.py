@@ -153,9 +153,35 @@ def test_regions(path: str, expected: str) -> None:
         ("RUN apt-get install -y x", "/usr/local/bin/tool", ""),
         ("RUN npm install -g x", "/usr/local/bin/tool", "npm install"),
         ("RUN unknown-program", "/app/x", "not known"),
+        ("WORKDIR /app\nRUN curl -fsSLo /usr/bin/x https://example.com/y", "/app/x", ""),
+        ("WORKDIR /app\nRUN curl -fsSLo x https://example.com/y", "/app/x", "names"),
+        ("WORKDIR /app\nRUN curl -fsSLO https://example.com/x", "/app/x", "works in"),
+        ("WORKDIR /app\nRUN tar -xzf /a.tgz -C /opt", "/app/x", ""),
+        ("WORKDIR /app\nRUN tar -xzf /a.tgz -C /", "/app/x", "names"),
+        ("WORKDIR /app\nRUN tar -xzf /a.tgz", "/app/x", "works in"),
     ],
 )
 def test_what_may_lie_somewhere_before(before: str, path: str, why: str) -> None:
     build = Build(parse(Source(f"FROM debian:12\n{before}\nCOPY a.txt /z/\n")))
     found = layers.occupied(build, build.stages[0], (path,), len(build.instructions) - 1)
     assert (why in found) if why else found == ""
+
+
+@pytest.mark.parametrize(("before", "there"), [
+    ("", False),
+    ("WORKDIR /srv/a/b", True),
+    ("RUN mkdir -p /srv/a && echo 1", True),
+    ("RUN mkdir -p /srv/a || true", False),
+    ("COPY x.txt /srv/a/x.txt", True),
+    ("COPY x.txt /srv/a", False),
+    # It may be a file, which comes to lie under that name.
+    ("COPY x /srv/a", False),
+    ("COPY x /srv/a/", True),
+    ("COPY x /srv/a/x", True),
+    ("COPY x/ /srv/a", True),
+    ("COPY . /srv/a", True),
+    ("ADD a.tar.gz /srv/a", True),
+])  # fmt: skip
+def test_whether_a_folder_is_there(before: str, there: bool) -> None:
+    build = Build(parse(Source(f"FROM debian:12\n{before}\nCOPY a.txt /z/\n")))
+    assert layers.exists(build, build.stages[0], "/srv/a", len(build.instructions) - 1) is there
