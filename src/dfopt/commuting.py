@@ -86,6 +86,11 @@ def commute(build: Build, first: int, second: int, linkless: bool = False, numbe
     return Verdict(True, "neither writes what the other reads or writes")
 
 
+def links(build: Build, stage: Stage) -> tuple[str, ...]:
+    """The links that the commands of a stage, and of those that it stands on, are known to make."""
+    return tuple(_facts(build, stage, False).ground.links)
+
+
 _ANY_LABEL = "LABEL *"
 _STATE = frozenset(("USER", "WORKDIR", "SHELL"))
 

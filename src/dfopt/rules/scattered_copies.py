@@ -532,6 +532,10 @@ def _finding(
     if name is None or renumbered is None:
         why = "an ONBUILD, or a COPY of no stage yet, names a number that a stage before this one would move"
         return Finding(span, message, None, saves, (), why if name is not None else "no name is left for another stage")
+    replaced = _link_within(build, stage, group) if doubts else ""
+    if replaced:
+        why = f"`{replaced}` is a link, and what is copied through it now would replace it, or fail to"
+        return Finding(span, message, None, saves, (), why)
     steps = tuple(piece.instruction for piece in pieces)
     changed = tuple(dict.fromkeys(path for doubt in doubts for path in doubt.paths))
     fix = Fix(
@@ -548,6 +552,15 @@ def _finding(
         ),
     )
     return Finding(span, message, fix, saves)
+
+
+def _link_within(build: Build, stage: Stage, group: _Group) -> str:
+    """A link that a RUN makes where the assembly has a file or a folder; "" where there is none. A COPY follows one on the way to its
+    destination, and stops at one where it has a folder below it."""
+    from dfopt import commuting
+
+    own = {path for piece in group.pieces for path in (*piece.targets, *_made(piece, group.root))}
+    return next((link for link in commuting.links(build, stage) if any(layers.covers(one, link) for one in own)), "")
 
 
 def _described(build: Build, group: _Group) -> str:
