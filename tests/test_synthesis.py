@@ -333,6 +333,42 @@ def test_only_compilers_and_headers_are_worth_a_stage(text: str, is_split: bool,
     assert ("AS build" in fixed.source.text) is is_split
 
 
+_BASE = "FROM golang:1.22 AS base\nWORKDIR /app\nCOPY . .\nRUN CGO_ENABLED=0 go build -o a\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "unwanted"),
+    [
+        # The whole chain is read: users, packages, variables, what is built, what is started.
+        (_BASE + "RUN useradd app && apt-get update && apt-get install -y --no-install-recommends ffmpeg\nENV A=1\nUSER app\nCMD ./a\nFROM base\nRUN true\n",
+         ["FROM base AS build\nRUN true\n\nFROM debian:bookworm-slim\n", "ca-certificates ffmpeg \\\n", "useradd app\n", "ENV A=1\nUSER app\nCMD ./a\nCOPY --from=build /app/a /app/a\n"], []),
+        # A last stage without steps of its own.
+        (_BASE + "FROM base AS app\n# who listens\nEXPOSE 80\nCMD ./a\n",
+         ["FROM base AS build\n\nFROM debian:bookworm-slim AS app\nWORKDIR /app\nCOPY --from=build /app/a /app/a\n", "# who listens\nEXPOSE 80\nCMD ./a\n"], []),
+        # What a later stage says otherwise is not repeated; an ENTRYPOINT takes away the CMD below it.
+        (_BASE + 'CMD ["go", "run", "."]\nSTOPSIGNAL SIGINT\nFROM base\nRUN true\nSTOPSIGNAL SIGTERM\nENTRYPOINT ["./a"]\n',
+         ['STOPSIGNAL SIGTERM\nENTRYPOINT ["./a"]\n'], ['slim\nCMD', 'SIGINT\nCOPY']),
+        # The platform is that of the stage at the bottom.
+        (_BASE.replace("FROM ", "FROM --platform=linux/arm64 ") + "FROM --platform=linux/amd64 base\nRUN true\nCMD ./a\n",
+         ["FROM --platform=linux/amd64 base AS build\n", "FROM --platform=linux/arm64 debian:bookworm-slim\n"], []),
+        # Shell forms of before another SHELL keep theirs.
+        (_BASE + 'SHELL ["/bin/bash", "-c"]\nCMD ./a\nFROM base\nSHELL ["/bin/sh", "-c"]\nRUN true\n',
+         ['SHELL ["/bin/bash", "-c"]\nCMD ./a\nSHELL ["/bin/sh", "-c"]\nCOPY'], []),
+    ],
+)  # fmt: skip
+def test_the_stages_below_count_as_the_last_ones_own(
+    text: str, wanted: list[str], unwanted: list[str], tmp_path: pathlib.Path
+) -> None:
+    below = text[: text.rindex("\nFROM ") + 1]
+    after, left = made(tmp_path, text)
+    assert left == ""
+    assert after.startswith(below)
+    for piece in wanted:
+        assert piece in after
+    for piece in unwanted:
+        assert piece not in after
+
+
 def test_lines_end_as_the_authors_do(tmp_path: pathlib.Path) -> None:
     text = (START + "# the port\nEXPOSE 80\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a").replace("\n", "\r\n")
     after, _ = made(tmp_path, text)

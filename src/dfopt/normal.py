@@ -576,15 +576,26 @@ def _splits_stage(form: Form, effect: SplitsStage) -> None:
     if effect.image.lower() in {other.name for other in form.stages if other.name}:
         raise Broken(f"`{effect.image}` is no image")
     own = [index for index in build.stages[effect.stage].indexes if build.instructions[index].name != "FROM"]
-    if old.trace != [
-        _configuration(build.instructions[one]) for one in own if build.instructions[one].name not in STEPS
-    ]:
-        raise Broken(f"another effect changes the configuration of stage {effect.stage}")
-    new = StageForm(-1, old.name, effect.image, old.platform)
+    chain = build.chain(build.stages[effect.stage])
+    for below in chain:
+        trace = next((stage.trace for stage in form.stages if stage.index == below.index), None)
+        if trace != [
+            _configuration(build.instructions[one])
+            for one in below.indexes
+            if build.instructions[one].name not in (*STEPS, "FROM")
+        ]:
+            raise Broken(f"another effect changes the configuration of stage {below.index}")
+    inherited = {index for below in chain[1:] for index in below.indexes if index != below.first}
+    # A stage has the platform of what it stands on.
+    new = StageForm(-1, old.name, effect.image, chain[-1].platform)
     moved: set[int] = set()
     for line in effect.lines:
         if isinstance(line, Repeated):
-            if line.instruction not in own or build.instructions[line.instruction].name in STEPS:
+            if (
+                line.instruction not in own
+                and (line.moves or line.instruction not in inherited)
+                or build.instructions[line.instruction].name in STEPS
+            ):
                 raise Broken(f"instruction {line.instruction} is no configuration of stage {effect.stage}")
             new.trace.append(_configuration(build.instructions[line.instruction]))
             moved.update([line.instruction] if line.moves else ())
@@ -634,9 +645,13 @@ def configuration(build: Build, stage: Stage) -> dict[str, object]:
     if end.shell:
         found["Shell"] = end.shell
     for one in reversed(build.chain(stage)):
+        own_command = False
         for index in one.indexes:
             instruction = build.instructions[index]
             name, words = instruction.name, instruction.arguments
+            own_command = own_command or name == "CMD"
+            if name == "ENTRYPOINT" and not own_command:
+                found.pop("Cmd", None)  # that of what the stage stands on (BuildKit's dispatchEntrypoint)
             if name in ("ENV", "LABEL"):
                 kind = "Env" if name == "ENV" else "Labels"
                 for key, value in instruction.pairs:

@@ -256,7 +256,8 @@ class Setting(NamedTuple):
 
 class SplitsStage(NamedTuple):
     """The file's last stage becomes a builder: it gets the name `builder` and loses the instructions that move; a stage `FROM image`
-    behind it, of its old name and platform, has `lines` in their order.
+    behind it, of its old name and platform, has `lines` in their order. Stages that it stands on stay as they are: of these, lines may be
+    repeated, none moves.
 
     The configuration of the new last image is the old one's, key by key, but for `changed`: (key, old value where it is the base
     image's, new value; None for unset). The builder ends with a RUN of `finish`, commands as words, where it has any.

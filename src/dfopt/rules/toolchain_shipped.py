@@ -69,7 +69,7 @@ def check(build: Build, given: Given) -> Iterator[Finding]:
                 break
         else:
             # Only such a stage can be split.
-            if stage is build.final and len(chain) == 1:
+            if stage is build.final:
                 yield from _planned(build, given, stage)
 
 

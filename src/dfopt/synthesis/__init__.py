@@ -46,8 +46,8 @@ The rule that applies plans reports a stage only where its own tables say that a
 `_IMAGES`, `_PACKAGES`, `_ADVICE`, and the triggers of its page): a language that it does not report needs its entries there. `dfopt plan` asks
 `propose` of every last stage.
 
-What the spine does with a proposal, so that no module does it again: it refuses stages that are not the last, stand on another stage, have
-ONBUILD or start nothing; finds the program of ENTRYPOINT, CMD and HEALTHCHECK (through `tini`, `exec`, `sh -c`) among outputs, copied files, packages
+What the spine does with a proposal, so that no module does it again: it refuses stages that are not the last, have
+ONBUILD or start nothing; takes the stages of the file that it stands on as part of it; finds the program of ENTRYPOINT, CMD and HEALTHCHECK (through `tini`, `exec`, `sh -c`) among outputs, copied files, packages
 and `starts`; carries COPYs, their owners and what `chown -R` gave; makes users and folders again; repeats ENV, WORKDIR, USER, SHELL and the
 ARGs that they read; adds ENV PATH where the program lies in a folder that only the old image had in it; and names the builder. The engine then
 compares the configuration of the two images key by key (`normal.configuration`), so that a mistake of a module is a fault that is undone.
@@ -66,7 +66,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from dfopt import context, layers
-from dfopt.build import Build, Command, Run, Stage
+from dfopt.build import Build, Command, Run, Stage, State
 from dfopt.rule import Given
 from dfopt.shell import Simple, Word
 from dfopt.startup import NamedTuple, pattern
@@ -224,26 +224,26 @@ class Plan(NamedTuple):
 
 class Site:
     """A stage as the language modules see it: its commands in order with the folders that they run in, what it starts, the build
-    context (None where that is not known), and the answers of the configuration."""
+    context (None where that is not known), and the answers of the configuration.
 
-    __slots__ = ("build", "given", "stage", "commands", "opaque", "_context")
+    Stages of the file that it stands on count as its own: `indexes` are the instructions of all of them in order, `bottom` is the one on
+    a base image."""
+
+    __slots__ = ("build", "given", "stage", "bottom", "indexes", "commands", "opaque", "_context")
 
     def __init__(self, build: Build, given: Given, stage: Stage) -> None:
         self.build = build
         self.given = given
         self.stage = stage
+        chain = build.chain(stage)
+        self.bottom = chain[-1]
+        self.indexes: tuple[int, ...] = tuple(index for one in reversed(chain) for index in one.indexes)
         self.commands: tuple[Placed, ...] = tuple(
-            placed
-            for one in reversed(build.chain(stage))
-            for index in one.indexes
-            for placed in _commands(build, index)
+            placed for index in self.indexes for placed in _commands(build, index)
         )
         # The RUNs that are not read.
         self.opaque: tuple[int, ...] = tuple(
-            index
-            for one in reversed(build.chain(stage))
-            for index in one.indexes
-            if build.instructions[index].name == "RUN" and _unread(build, index)
+            index for index in self.indexes if build.instructions[index].name == "RUN" and _unread(build, index)
         )
         self._context: list[context.Context | None] = []
 
@@ -257,22 +257,31 @@ class Site:
     @property
     def image(self) -> str:
         """The image at the bottom, as expanded where it is known, else as written."""
-        bottom = self.build.chain(self.stage)[-1]
-        return bottom.image or bottom.base.text
+        return self.bottom.image or self.bottom.base.text
 
     def answer(self, name: str) -> tuple[str, ...] | None:
         """What the configuration answers to a question; None where it does not."""
         return next((answer for known, answer in self.given.answers if known == name), None)
 
+    def is_overridden(self, index: int) -> bool:
+        """Whether an instruction of a stage that this one stands on says what a later stage says otherwise: of these only the last counts,
+        and an ENTRYPOINT takes the CMD of the stages below it away (BuildKit's dispatchEntrypoint)."""
+        name = self.build.instructions[index].name
+        own = self.build.stage(index)
+        if own is None or own is self.stage or name not in _LAST_COUNTS:
+            return False
+        later = {self.build.instructions[at].name for at in self.indexes if at > own.last}
+        return name in later or (name == "CMD" and "ENTRYPOINT" in later)
+
     def said(self, *names: str) -> list[str]:
         """What each of the stage's instructions of these names says (`CMD`, `ENTRYPOINT`, `HEALTHCHECK`)."""
-        found = (self.build.instructions[index] for index in self.stage.indexes)
+        found = (self.build.instructions[index] for index in self.indexes if not self.is_overridden(index))
         return [" ".join(one.arguments) for one in found if one.name in names]
 
     @property
     def started(self) -> tuple[tuple[str, ...], ...]:
         """The words of each CMD and ENTRYPOINT that has any; the shell form parted at its blanks."""
-        found = (self.build.instructions[index] for index in self.stage.indexes)
+        found = (self.build.instructions[index] for index in self.indexes if not self.is_overridden(index))
         return tuple(
             one.arguments if one.json else tuple(one.arguments[0].split())
             for one in found
@@ -330,7 +339,7 @@ class Site:
         place = self.context
         if place is None:
             return None
-        for index in sorted((index for one in self.build.chain(self.stage) for index in one.indexes), reverse=True):
+        for index in reversed(self.indexes):
             copy = self.build.copy(index)
             if copy is None or copy.origin is not None or copy.sources is None or copy.destination is None:
                 continue
@@ -354,11 +363,32 @@ class Site:
                             return below
         return None
 
+    @property
+    def ending(self) -> State:
+        """The state that commands see which end the builder (`Proposal.finish`)."""
+        last = last_step(self.build, self.stage)
+        if last != self.stage.first:
+            return self.build.state(last)
+        chain = self.build.chain(self.stage)
+        return self.build.after(chain[1]) if len(chain) > 1 else self.build.state(last)
+
     def environment(self, name: str) -> str | None:
         """The value of a variable at the stage's end, where the file or the table of images sets it and it is known."""
         found, value = self.build.after(self.stage).lookup(name)
         return value if found else None
 
+
+def last_step(build: Build, stage: Stage) -> int:
+    """The last instruction of a stage that makes files; its FROM where none does."""
+    return max(
+        index
+        for index in stage.indexes
+        if index == stage.first or build.instructions[index].name in ("RUN", "COPY", "ADD")
+    )
+
+
+# Of what the stages below say of these, the last alone counts.
+_LAST_COUNTS = frozenset(("CMD", "ENTRYPOINT", "HEALTHCHECK", "STOPSIGNAL", "MAINTAINER"))
 
 # Forms that the shell has and Docker's expansion lacks, or reads differently.
 _SHELL_ONLY = pattern(r"[`*?\[~]|\$\(|\$\{[^}]*[^A-Za-z0-9_}]")

@@ -33,10 +33,10 @@ def propose(site: Site) -> Proposal | str | None:
         return None
     known = site.stage.facts
     if known is None:
-        return f"what the base image `{site.stage.base.text}` brings is not known"
+        return f"what the base image `{site.bottom.base.text}` brings is not known"
     image, family = facts.small_image(site.image, known)
     if not image:
-        return f"no small image of the release of `{site.stage.base.text}` is known"
+        return f"no small image of the release of `{site.bottom.base.text}` is known"
     outputs: dict[str, Artefact] = {}
     questions: list[Question] = []
     for placed in built:
@@ -78,7 +78,7 @@ def propose(site: Site) -> Proposal | str | None:
         _kind(placed) == "compiler" for placed in built
     ) and all(_kind(placed) == "compiler" for placed in built)  # fmt: skip
     has_shell = True
-    why = f"the distribution of `{site.stage.base.text}`"
+    why = f"the distribution of `{site.bottom.base.text}`"
     packages: tuple[str, ...] = ()
     notes: list[str] = []
     repository, _ = bases.repository_of(site.image)
@@ -86,7 +86,7 @@ def propose(site: Site) -> Proposal | str | None:
         image = "scratch" if site.given.runtime == "scratch" else "gcr.io/distroless/static-debian12"
         why, family, has_shell = "the program is static, and the configuration asks for it", "", False
     elif not static:
-        why = f"the program is linked to the C library of `{site.stage.base.text}`"
+        why = f"the program is linked to the C library of `{site.bottom.base.text}`"
         notes.append("the program is not static: the libraries that it is linked to must be in the runtime")
         cpp = _is_cpp(site, built)
         if repository == "gcc":
@@ -206,7 +206,7 @@ def _spoken(site: Site, built: list[Placed]) -> list[str]:
         if posixpath.basename(placed.command.name or "") in ("cp", "mv", "install") and placed.key > first:
             operands = [word for word in placed.simple.words[1:] if not word.text.startswith("-")]
             paths += [site.path(placed, word) for word in operands[:-1]]
-    copied = {path for index in site.stage.indexes for path in _copied(site, index)}
+    copied = {path for index in site.indexes for path in _copied(site, index)}
     for path in paths:
         if (
             path is None

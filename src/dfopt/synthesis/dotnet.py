@@ -34,7 +34,7 @@ def propose(site: Site) -> Proposal | str | None:
         return None
     repository, _ = bases.repository_of(site.image)
     if not repository.endswith("dotnet/sdk") and not repository.endswith("dotnet/core/sdk"):
-        return f"`{site.stage.base.text}` is not Microsoft's image of the SDK, so that no image of the runtime is known to match it"
+        return f"`{site.bottom.base.text}` is not Microsoft's image of the SDK, so that no image of the runtime is known to match it"
     if not built:
         return "`dotnet build` leaves what is for development -> `dotnet publish -o FOLDER` leaves what runs"
     outputs: list[Artefact] = []
@@ -57,7 +57,7 @@ def propose(site: Site) -> Proposal | str | None:
     kind = "aspnet" if "aspnet" in kinds else "runtime" if "runtime" in kinds else "runtime-deps"
     image = _image(site.image, kind)
     if image is None:
-        return f"no `{kind}` image is known to match `{site.stage.base.text}`"
+        return f"no `{kind}` image is known to match `{site.bottom.base.text}`"
     why = {
         "aspnet": "it has the shared frameworks of web and other projects",
         "runtime": "the project is none of the web, so that it needs .NET alone",

@@ -31,14 +31,14 @@ def propose(site: Site) -> Proposal | str | None:
         return None
     last = built[-1]
     if bases.repository_of(site.image)[0] != "elixir":
-        return f"what `{site.stage.base.text}` brings to a release is not known"
+        return f"what `{site.bottom.base.text}` brings to a release is not known"
     known = site.stage.facts
     family = known.distribution if known is not None else None
     if family not in ("debian", "alpine") or "$" in site.image:
-        return f"what `{site.stage.base.text}` stands on is not known"
+        return f"what `{site.bottom.base.text}` stands on is not known"
     image = families.variant(site.image, "slim") or site.image
     if "@" in site.image and image != site.image:
-        return f"`{site.stage.base.text}` is pinned, and which slim image belongs to it is not known"
+        return f"`{site.bottom.base.text}` is pinned, and which slim image belongs to it is not known"
     path = _output(site, last, started)
     questions: list[Question] = []
     outputs: list[Artefact] = []

@@ -42,7 +42,7 @@ def propose(site: Site) -> Proposal | str | None:
         return None
     known = site.stage.facts
     if known is None:
-        return f"what the base image `{site.stage.base.text}` brings is not known"
+        return f"what the base image `{site.bottom.base.text}` brings is not known"
     outputs: list[Artefact] = []
     questions: list[Question] = []
     for placed in built:
@@ -63,14 +63,14 @@ def propose(site: Site) -> Proposal | str | None:
     if not image and static and known.distribution == "debian":
         image, family = "debian:stable-slim", "debian"
     if not image:
-        return f"no small image of the release of `{site.stage.base.text}` is known"
+        return f"no small image of the release of `{site.bottom.base.text}` is known"
     has_shell = True
-    why = f"the distribution of `{site.stage.base.text}`"
+    why = f"the distribution of `{site.bottom.base.text}`"
     if static and site.given.runtime in ("scratch", "distroless"):
         image = "scratch" if site.given.runtime == "scratch" else "gcr.io/distroless/static-debian12"
         why, family, has_shell = "the program is static, and the configuration asks for it", "", False
     elif not static:
-        why = f"the program is linked to the C library of `{site.stage.base.text}`"
+        why = f"the program is linked to the C library of `{site.bottom.base.text}`"
     system = []
     certificates = "/etc/ssl/certs/ca-certificates.crt"
     if (

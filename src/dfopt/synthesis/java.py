@@ -40,7 +40,7 @@ def propose(site: Site) -> Proposal | str | None:
         return None
     image = _image(site)
     if image is None:
-        return f"no JRE is known to match `{site.stage.base.text}`"
+        return f"no JRE is known to match `{site.bottom.base.text}`"
     outputs: list[Artefact] = []
     questions: list[Question] = []
     for placed in built:
@@ -57,11 +57,11 @@ def propose(site: Site) -> Proposal | str | None:
     family = "alpine" if "alpine" in image else "debian"
     notes = []
     if known is not None and known.distribution not in (None, family):
-        return f"`{image}` is of another distribution than `{site.stage.base.text}`"
+        return f"`{image}` is of another distribution than `{site.bottom.base.text}`"
     if repository == "eclipse-temurin" and "temurin" not in site.image:
         if _names_java_home(site):
             return f"`JAVA_HOME` is another folder in `{image}`"
-        notes.append(f"`{site.stage.base.text}` has no JRE of its own: `{image}` has the same version of Java")
+        notes.append(f"`{site.bottom.base.text}` has no JRE of its own: `{image}` has the same version of Java")
 
     def is_source(path: str) -> bool | None:
         parts = path.strip("/").split("/")
@@ -111,7 +111,7 @@ def _names_java_home(site: Site) -> bool:
     return any(
         "JAVA_HOME" in site.build.instructions[index].logical.text
         or "/usr/local/openjdk" in site.build.instructions[index].logical.text
-        for index in site.stage.indexes
+        for index in site.indexes
         if site.build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK", "ENV")
     )
 

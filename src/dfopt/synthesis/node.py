@@ -110,9 +110,9 @@ def propose(site: Site) -> Proposal | str | None:
     family = site.stage.facts.distribution if site.stage.facts is not None else None
     image = families.variant(site.image, "slim") or site.image
     if family not in ("debian", "alpine") or "$" in site.image:
-        return f"what `{site.stage.base.text}` stands on is not known"
+        return f"what `{site.bottom.base.text}` stands on is not known"
     if "@" in site.image and image != site.image:
-        return f"`{site.stage.base.text}` is pinned, and which slim image belongs to it is not known"
+        return f"`{site.bottom.base.text}` is pinned, and which slim image belongs to it is not known"
     questions: list[Question] = []
     outputs: list[Artefact] = []
     for placed in built:
@@ -572,7 +572,7 @@ _OUTPUT_FOLDERS = frozenset(
 def _by_start(site: Site, folder: str | None) -> tuple[str, ...]:
     """The folder that the image's command names, where its name is one of outputs."""
     workdir = site.build.after(site.stage).workdir
-    for index in site.stage.indexes:
+    for index in site.indexes:
         instruction = site.build.instructions[index]
         if instruction.name not in ("CMD", "ENTRYPOINT") or folder is None:
             continue
@@ -593,7 +593,6 @@ def _pruning(
     site: Site, last: Placed, folder: str, manifest: "dict[str, Any]", started: str, every: set[str], notes: list[str]
 ) -> Finish:
     """The commands that take development dependencies out at the builder's end; none where that is not shown to be right."""
-    steps = [index for index in site.stage.indexes if site.build.instructions[index].name in ("RUN", "COPY", "ADD")]
     installs = [placed for placed in site.commands if _installs(placed) and placed.command.use is not None]
     managers = {placed.command.use.manager.name for placed in installs if placed.command.use is not None}
     if any(
@@ -617,7 +616,7 @@ def _pruning(
         why = f"`{sorted(every & _GENERATES)[0]}` writes into the modules"
     elif _runs_of(started) & _programs(development):
         why = "the image runs one of them"
-    elif site.build.state(steps[-1]).workdir != folder:
+    elif site.ending.workdir != folder:
         why = "the builder ends in another folder than the project's"
     elif re.search(r"-r\s|--require|--import|--loader", started):
         why = "the image's command loads modules by options"

@@ -46,7 +46,7 @@ def propose(site: Site) -> Proposal | str | None:
     known = site.stage.facts
     family = known.distribution if known is not None else None
     if family not in ("debian", "alpine") or "$" in site.image:
-        return f"what `{site.stage.base.text}` stands on is not known"
+        return f"what `{site.bottom.base.text}` stands on is not known"
     if any(_name(placed) == "install-php-extensions" for placed in extended):
         return "`install-php-extensions` installs packages of its own choice, which the runtime would need too"
     last = (installs or extended)[-1]

@@ -19,6 +19,7 @@ from dfopt.synthesis import (
     Question,
     Site,
     facts,
+    last_step,
     matches_any,
 )  # fmt: skip
 
@@ -26,6 +27,8 @@ _NAMES = ("build", "builder", "compile", "build-stage", "build-2", "build-3", "b
 
 # What speaks of running alone: it goes to the runtime stage wherever it stands.
 RUNNING = frozenset(("CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "VOLUME", "STOPSIGNAL", "LABEL", "MAINTAINER"))
+
+_STARTING = ("CMD", "ENTRYPOINT", "HEALTHCHECK")
 
 _DEFAULT_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
@@ -220,11 +223,9 @@ def _refusal(site: Site, proposal: Proposal) -> str:
         return "dfopt does not know Windows images"
     if stage is not build.final:
         return "only the last stage of a file is split"
-    if len(build.chain(stage)) > 1:
-        return "the stage stands on another stage of the file"
     if stage.facts is None or stage.facts.workdir is None:
-        return f"what the base image `{stage.base.text}` brings is not known"
-    names = [build.instructions[index].name for index in stage.indexes]
+        return f"what the base image `{site.bottom.base.text}` brings is not known"
+    names = [build.instructions[index].name for index in site.indexes]
     if "ONBUILD" in names:
         return "what ONBUILD runs belongs to both images"
     if (
@@ -244,7 +245,7 @@ def _not_set(
     """The variables of the author's that the runtime has no more: an ENV that sets others too is repeated whole."""
     kept = {line.instruction for line in lines if isinstance(line, Kept)}
     return tuple(sorted({
-        key.text for index in site.stage.indexes if site.build.instructions[index].name == "ENV" and index not in kept
+        key.text for index in site.indexes if site.build.instructions[index].name == "ENV" and index not in kept
         for key, _ in site.build.instructions[index].pairs if key.text in proposal.build_only
     }))  # fmt: skip
 
@@ -261,8 +262,8 @@ def _starts(site: Site) -> list[_Start]:
     """What the image runs: its last ENTRYPOINT, CMD and HEALTHCHECK; the arguments of CMD alone where ENTRYPOINT runs."""
     build = site.build
     last: dict[str, int] = {}
-    for index in site.stage.indexes:
-        if build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK"):
+    for index in site.indexes:
+        if build.instructions[index].name in ("CMD", "ENTRYPOINT", "HEALTHCHECK") and not site.is_overridden(index):
             last[build.instructions[index].name] = index
     found = []
     for name, index in last.items():
@@ -557,7 +558,7 @@ def carried_files(available: dict[str, Artefact]) -> set[str]:
 
 def _path_folders(site: Site) -> Iterator[str]:
     """The folders that the file's own ENV adds to PATH, where they are known."""
-    for index in site.stage.indexes:
+    for index in site.indexes:
         instruction = site.build.instructions[index]
         for key, value in instruction.pairs if instruction.name == "ENV" else ():
             if key.text == "PATH" and value is not None:
@@ -612,7 +613,7 @@ def _read_commands(site: Site, proposal: Proposal, found: _Found, starts: list[_
     )  # fmt: skip
     found.folders = sorted(folders)
     built = False
-    for index in site.stage.indexes:
+    for index in site.indexes:
         _read_copy(site, found, index)
         for placed in site.commands:
             if placed.instruction != index:
@@ -638,7 +639,7 @@ def _read_commands(site: Site, proposal: Proposal, found: _Found, starts: list[_
     # What lies in a mount the image does not have, and what is deleted again need not be made.
     for path in [one.path for one in proposal.outputs if site.in_mount(proposal.built, one.path)]:
         found.products.pop(path, None)
-    laid = [one.path for index in site.stage.indexes for one in layers.laid(build, index) or () if one.kind != "file"]
+    laid = [one.path for index in site.indexes for one in layers.laid(build, index) or () if one.kind != "file"]
     sources = {*laid, *(posixpath.dirname(path) for path in _laid_files(site))}
     kept = {path for words in found.setup if words[0] in ("chown", "chmod") for path in words[1:]}
     needless = {
@@ -1094,7 +1095,7 @@ def _unpacks_for_build(site: Site, placed: Placed, base: str) -> bool:
 def _source_roots(site: Site) -> list[str]:
     """The folders that the stage copies its sources into."""
     found: dict[str, None] = {}
-    for index in site.stage.indexes:
+    for index in site.indexes:
         copy = site.build.copy(index)
         if copy is not None and copy.origin is None:
             for one in layers.laid(site.build, index) or ():
@@ -1133,7 +1134,7 @@ def _is_of_build(site: Site, proposal: Proposal, found: _Found, path: str) -> bo
 def _laid_files(site: Site) -> dict[str, str]:
     """What COPY and ADD bring from the build context: the path in the builder, and below the context (as far as it is known)."""
     found: dict[str, str] = {}
-    for index in site.stage.indexes:
+    for index in site.indexes:
         copy = site.build.copy(index)
         if copy is None or copy.origin is not None:
             continue
@@ -1185,7 +1186,7 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
     wanted: dict[str, str] = {}
     roots: set[str] = set()
     laid_at: dict[str, int] = {}
-    for index in site.stage.indexes:
+    for index in site.indexes:
         copy = build.copy(index)
         if copy is None:
             continue
@@ -1257,11 +1258,11 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
     # A script that is copied to its place as well is read there.
     placed = {
         source
-        for index in site.stage.indexes
+        for index in site.indexes
         for _, source, root in _files_of(site, index)
         if not root and source.endswith(".sh")
     }
-    for index in site.stage.indexes:
+    for index in site.indexes:
         for path, source, root in _files_of(site, index):
             if root and source in placed:
                 wanted.pop(path, None)
@@ -1450,9 +1451,13 @@ def _lines(
     """The runtime stage's instructions; what changes of the configuration (key and new value, "" for gone); why it cannot be."""
     build, stage = site.build, site.stage
     instructions = build.instructions
-    steps = [index for index in stage.indexes if instructions[index].name in ("RUN", "COPY", "ADD")]
-    last = steps[-1]
-    head = [index for index in stage.indexes if stage.first < index < last and index not in steps]
+    steps = {index for index in site.indexes if instructions[index].name in ("RUN", "COPY", "ADD")}
+    last = last_step(build, stage)
+    head = [
+        index
+        for index in site.indexes
+        if index < last and index not in steps and instructions[index].name != "FROM" and not site.is_overridden(index)
+    ]
     tail = [index for index in stage.indexes if index > last]
     changed: list[tuple[str, str]] = []
     # Of several working directories the last absolute one counts, with the relative ones behind it.
@@ -1469,14 +1474,16 @@ def _lines(
     users = [index for index in head if instructions[index].name == "USER"]
     needless.update(users if any(instructions[index].name == "USER" for index in tail) else users[:-1])
     shells = [index for index in head if instructions[index].name == "SHELL"]
-    needless.update(shells if any(instructions[index].name == "SHELL" for index in tail) else shells[:-1])
+    if not any(instructions[index].name in _STARTING and not instructions[index].json for index in head):
+        needless.update(shells if any(instructions[index].name == "SHELL" for index in tail) else shells[:-1])
     kept: list[Kept] = []
     for index in head:
         instruction = instructions[index]
         if index in needless or instruction.name == "ARG":
             continue
         if instruction.name in RUNNING:
-            kept.append(Kept(index, True))
+            # What the stage stands on may be there for others too.
+            kept.append(Kept(index, index in stage.indexes))
         elif instruction.name == "ENV" and all(key.text in proposal.build_only for key, _ in instruction.pairs):
             changed += [(f"Env.{key.text}", "") for key, _ in instruction.pairs]
         else:

@@ -38,10 +38,10 @@ def propose(site: Site) -> Proposal | str | None:
     if repository != "python" and not (repository in ("debian", "ubuntu") and _has_system_python(site)):
         return None
     small = families.variant(site.image, "slim") if repository == "python" else None
-    image = small or site.stage.base.text
+    image = small or site.bottom.base.text
     known = site.stage.facts
     if known is None or known.distribution not in ("debian", "alpine"):
-        return f"what the base image `{site.stage.base.text}` brings is not known"
+        return f"what the base image `{site.bottom.base.text}` brings is not known"
     if not facts.brings_tools(site):
         return None  # what is full where slim would do has a rule of its own
     if any(_runs_manager(text) for text in site.said("CMD", "ENTRYPOINT", "HEALTHCHECK")):
@@ -71,7 +71,7 @@ def propose(site: Site) -> Proposal | str | None:
         elif compiled:
             questions["libraries"] = Question(
                 "libraries",
-                f"{compiled[0]} may be linked to libraries that `{site.stage.base.text}` has and `{image}` lacks: which packages have them?",
+                f"{compiled[0]} may be linked to libraries that `{site.bottom.base.text}` has and `{image}` lacks: which packages have them?",
                 ("none", "PACKAGES"),
             )
     family = known.distribution
@@ -79,7 +79,7 @@ def propose(site: Site) -> Proposal | str | None:
     notes = []
     if full:
         notes.append(
-            f"`{site.stage.base.text}` also brings git, curl and headers, which `{image}` lacks: a program that calls them at run time needs them installed"
+            f"`{site.bottom.base.text}` also brings git, curl and headers, which `{image}` lacks: a program that calls them at run time needs them installed"
         )
 
     def is_source(path: str) -> bool | None:
@@ -87,7 +87,7 @@ def propose(site: Site) -> Proposal | str | None:
 
     return Proposal(
         "Python", installs[-1], tuple(outputs.values()), image,
-        f"the slim variant of `{site.stage.base.text}`" if small is not None else "the same image, without what only builds", family, explained,
+        f"the slim variant of `{site.bottom.base.text}`" if small is not None else "the same image, without what only builds", family, explained,
         is_source, sources_stay=True, packages=packages, beside=_beside(outputs), build_only=_settings(site), tools=_INSTALLERS, questions=tuple(questions.values()),
         starts=frozenset(("python", "python3", f"python{version}")), notes=tuple(notes),
     )  # fmt: skip
@@ -151,7 +151,7 @@ def _settings(site: Site) -> frozenset[str]:
     """The variables of the file that steer installers alone."""
     return frozenset(
         key.text
-        for index in site.stage.indexes
+        for index in site.indexes
         if site.build.instructions[index].name == "ENV"
         for key, _ in site.build.instructions[index].pairs
         if _BUILD_ONLY.fullmatch(key.text)
@@ -344,7 +344,7 @@ def _system(site: Site, repository: str, version: str, is_root: bool) -> list[Ar
     if not version:
         return Question(
             "python-version",
-            f"which version of Python has `{site.stage.base.text}`? -> name it in the tag",
+            f"which version of Python has `{site.bottom.base.text}`? -> name it in the tag",
             ("VERSION",),
         )
     packages = "site-packages" if repository == "python" else "dist-packages"

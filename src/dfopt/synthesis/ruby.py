@@ -45,11 +45,11 @@ def propose(site: Site) -> Proposal | str | None:
     if image == site.image and not facts.brings_tools(site):
         return None
     if "@" in site.image and image != site.image:
-        return f"`{site.stage.base.text}` is pinned, and which slim image belongs to it is not known"
+        return f"`{site.bottom.base.text}` is pinned, and which slim image belongs to it is not known"
     known = site.stage.facts
     family = known.distribution if known is not None else None
     if family not in ("debian", "alpine") or "$" in site.image:
-        return f"what `{site.stage.base.text}` stands on is not known"
+        return f"what `{site.bottom.base.text}` stands on is not known"
     outputs = [
         Artefact("/usr/local/bundle", "folder", "the gems"),
         Artefact(folder, "folder", "the program with what the build writes into it"),

@@ -44,10 +44,10 @@ def propose(site: Site) -> Proposal | str | None:
         return None
     known = site.stage.facts
     if known is None:
-        return f"what the base image `{site.stage.base.text}` brings is not known"
+        return f"what the base image `{site.bottom.base.text}` brings is not known"
     image, family = facts.small_image(site.image, known)
     if not image:
-        return f"no small image of the release of `{site.stage.base.text}` is known"
+        return f"no small image of the release of `{site.bottom.base.text}` is known"
     last = built[-1]
     questions: list[Question] = []
     outputs: list[Artefact] = []
@@ -61,14 +61,14 @@ def propose(site: Site) -> Proposal | str | None:
             outputs += [one for one in found if all(one.path != other.path for other in outputs)]
     static = _is_static(site, built, known)
     has_shell = True
-    why = f"the distribution of `{site.stage.base.text}`"
+    why = f"the distribution of `{site.bottom.base.text}`"
     packages: tuple[str, ...] = ()
     notes: list[str] = []
     if static and site.given.runtime in ("scratch", "distroless"):
         image = "scratch" if site.given.runtime == "scratch" else "gcr.io/distroless/static-debian12"
         why, family, has_shell = "the program is static, and the configuration asks for it", "", False
     elif not static:
-        why = f"the program is linked to the C library of `{site.stage.base.text}`"
+        why = f"the program is linked to the C library of `{site.bottom.base.text}`"
         linked = _linked(site, facts.release_of(image) if family == "debian" else "alpine")
         if isinstance(linked, Question):
             questions.append(linked)
@@ -217,7 +217,7 @@ def _spoken(site: Site, folder: str) -> list[str]:
 
 def _started(site: Site) -> str | None:
     """The name of the program that the image starts where it is given without a folder."""
-    for index in reversed(site.stage.indexes):
+    for index in reversed(site.indexes):
         instruction = site.build.instructions[index]
         if instruction.name in ("ENTRYPOINT", "CMD") and instruction.arguments:
             texts = instruction.arguments if instruction.json else tuple(instruction.arguments[0].split())

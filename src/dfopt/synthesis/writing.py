@@ -17,7 +17,7 @@ from dfopt.rule import (
     SplitsStage,
 )
 from dfopt.source import Edit, Span
-from dfopt.synthesis import Kept, NewCopy, NewRun, NewSetting, Plan
+from dfopt.synthesis import Kept, NewCopy, NewRun, NewSetting, Plan, last_step
 
 
 def edits_of(build: Build, plan: Plan) -> tuple[Edit, ...]:
@@ -32,15 +32,16 @@ def edits_of(build: Build, plan: Plan) -> tuple[Edit, ...]:
         return word.lower() if lower else word
 
     name = _written_name(build, plan)
-    flags = "".join(f"{flag.text} " for flag in opening.flags)
+    # A stage on another one has that one's platform, whatever its own FROM says.
+    bottom = build.instructions[build.chain(stage)[-1].first]
+    flags = "".join(f"{flag.text} " for flag in bottom.flags)
     ending = _ending(build, plan)
     lines: list[str] = []
     if plan.finish.commands and ending is None:
         lines = _joined(case("RUN"), plan.finish.commands, build.syntax.escape)
     lines += ["", f"{case('FROM')} {flags}{plan.image}" + (f" {case('AS')} {name}" if name else "")]
     edits: list[Edit] = [ending] if ending is not None else []
-    steps = [index for index in stage.indexes if build.instructions[index].name in ("RUN", "COPY", "ADD")]
-    last = steps[-1]
+    last = last_step(build, stage)
     for line in plan.lines:
         if isinstance(line, NewRun):
             lines += _joined(case("RUN"), line.commands, build.syntax.escape)
@@ -75,7 +76,7 @@ def _joined(keyword: str, commands: tuple[tuple[str, ...], ...], escape: str) ->
 def _ending(build: Build, plan: Plan) -> Edit | None:
     """The commands that end the builder, joined to its last RUN; None where they are no part of it."""
     stage = build.stages[plan.stage]
-    last = max(index for index in stage.indexes if build.instructions[index].name in ("RUN", "COPY", "ADD"))
+    last = last_step(build, stage)
     run = build.run(last)
     follows = build.syntax.source.text[build.instructions[last].text_span.end :].strip() != ""
     if not plan.finish.commands or run is None or layers.moves(run) or not follows or build.instructions[last].flags:
@@ -107,7 +108,7 @@ def effects_of(build: Build, plan: Plan) -> tuple[Effect, ...]:
     changed += ((f"Env.{name}", value, None) for name, value in plan.lost if f"Env.{name}" not in own)
     changed += ((key, None, value or None) for key, value in plan.changed)
     ending = _ending(build, plan)
-    last = max(i for i in build.stages[plan.stage].indexes if build.instructions[i].name in ("RUN", "COPY", "ADD"))
+    last = last_step(build, build.stages[plan.stage])
     joined = tuple(
         AddsCommand(last, None, rewrite.joint(build, last), words)
         for words in plan.finish.commands
