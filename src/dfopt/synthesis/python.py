@@ -320,9 +320,7 @@ def _active(site: Site, placed: Placed, environments: dict[str, int]) -> str | N
     if value in environments and placed.command.use is not None and placed.command.use.manager.name == "uv":
         return value
     # What stands before `$PATH` is known though the image's own part is not.
-    for index in reversed(
-        [index for one in site.build.chain(site.stage) for index in one.indexes if index < placed.instruction]
-    ):
+    for index in reversed([index for index in site.indexes if index < placed.instruction]):
         instruction = site.build.instructions[index]
         for key, text in instruction.pairs if instruction.name == "ENV" else ():
             if key.text == "PATH" and text is not None:
