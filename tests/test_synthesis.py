@@ -369,6 +369,57 @@ def test_the_stages_below_count_as_the_last_ones_own(
         assert piece not in after
 
 
+_CARGO = 'FROM rust:1.85-slim-bookworm\nWORKDIR /src\nCOPY . .\nRUN cargo build --release\nCMD ["%s"]\n'
+_MUSL = "[build]\ntarget = 'x86_64-unknown-linux-musl'\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text", "wanted"),
+    [
+        ("config.toml", '[build]\ntarget-dir = "out"\n', _CARGO % "/src/out/release/app", "COPY --from=build /src/out/release/app "),
+        ("config", '[build]\ntarget-dir = "/out"\n', _CARGO % "/out/release/app", "COPY --from=build /out/release/app "),
+        ("config.toml", _MUSL, _CARGO % "/src/target/x86_64-unknown-linux-musl/release/app", "release/app /src/target/x86_64-unknown-linux-musl/release/app\n"),
+        # What the command or a variable says goes before it.
+        ("config.toml", _MUSL, _CARGO.replace("--release", "--release --target=aarch64-unknown-linux-gnu --target-dir=/o")
+         % "/o/aarch64-unknown-linux-gnu/release/app", "COPY --from=build /o/aarch64-unknown-linux-gnu/release/app "),
+        ("config.toml", _MUSL + 'target-dir = "a"\n', _CARGO.replace("RUN", "ENV CARGO_BUILD_TARGET_DIR=/e\nRUN") % "/e/x86_64-unknown-linux-musl/release/app",
+         "COPY --from=build /e/x86_64-unknown-linux-musl/release/app "),
+        ("config.toml", '[install]\nroot = "tools"\n', _CARGO.replace("build --release", "install --path .") % "/src/tools/bin/app", "COPY --from=build /src/tools/bin/app "),
+        # What cannot be told is asked.
+        ("config.toml", '[build]\ntarget = ["x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"]\n', _CARGO % "/src/target/release/app", ""),
+        ("config.toml", "[build\n", _CARGO % "/src/target/release/app", ""),
+        ("config.toml", "", _CARGO.replace("RUN", "RUN echo '[build] target-dir = \"/o\"' > .cargo/config.toml\nRUN") % "/src/target/release/app", ""),
+    ],
+)  # fmt: skip
+def test_cargo_is_read_with_its_own_configuration(
+    name: str, content: str, text: str, wanted: str, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / ".cargo").mkdir()
+    (tmp_path / "src").mkdir()
+    (tmp_path / ".cargo" / name).write_text(content)
+    (tmp_path / "Cargo.toml").write_text('[package]\nname = "app"\nversion = "0.1.0"\n')
+    (tmp_path / "Cargo.lock").write_text("")
+    (tmp_path / "src/main.rs").write_text("fn main() {}\n")
+    fixed = engine.fix(Source(text, "Dockerfile"), catalogue.rules([RULE]), given_of_folder(tmp_path), unsafe=True)
+    assert fixed.faults == ()
+    if wanted:
+        assert wanted in fixed.source.text
+    else:
+        assert not fixed.applied and "(`artefact`)" in fixed.report.diagnostics[0].refusal
+
+
+def test_what_another_system_links_statically_says_nothing_of_this_one(tmp_path: pathlib.Path) -> None:
+    (tmp_path / ".cargo").mkdir()
+    (tmp_path / ".cargo/config.toml").write_text(
+        '[target.x86_64-pc-windows-msvc]\nrustflags = ["-C", "target-feature=+crt-static"]\n'
+    )
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/main.rs").write_text("fn main() {}\n")
+    (tmp_path / "Cargo.toml").write_text('[package]\nname = "app"\n')
+    plan = plan_for(Source(_CARGO % "/src/target/release/app", "Dockerfile"), given_of_folder(tmp_path)).plan
+    assert isinstance(plan, Plan) and "linked to the C library" in plan.why
+
+
 def test_lines_end_as_the_authors_do(tmp_path: pathlib.Path) -> None:
     text = (START + "# the port\nEXPOSE 80\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a").replace("\n", "\r\n")
     after, _ = made(tmp_path, text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dfopt import bases
 from dfopt.packages import Use
-from dfopt.startup import TYPE_CHECKING, pattern
+from dfopt.startup import TYPE_CHECKING, NamedTuple, pattern
 from dfopt.synthesis import Artefact, Placed, Proposal, Question, Site, facts
 
 if TYPE_CHECKING:
@@ -154,9 +154,21 @@ def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question:
     manifest = _option(site, placed, use, "--manifest-path")
     if manifest is not None:
         folder = site.joined(folder, posixpath.dirname(manifest) or ".")
+    state = site.build.state(placed.instruction)
+    settings = _settings(site, placed)
+    if settings is None or use.has("--config"):
+        return unknown
     if use.verb == "install":
-        _, home = site.build.state(placed.instruction).lookup("CARGO_HOME")
-        root = site.joined(placed.folder, _option(site, placed, use, "--root")) or home or "/usr/local/cargo"
+        _, home = state.lookup("CARGO_HOME")
+        is_set, value = state.lookup("CARGO_INSTALL_ROOT")
+        if is_set and value is None:
+            return unknown
+        root = (
+            site.joined(placed.folder, _option(site, placed, use, "--root") or value)
+            or settings.root
+            or home
+            or "/usr/local/cargo"
+        )
         project = site.joined(placed.folder, _option(site, placed, use, "--path"))
         names = _names(site, project, use, placed)
         target = posixpath.join(root, "bin")
@@ -178,17 +190,19 @@ def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question:
         return unknown
     target = site.joined(placed.folder, _option(site, placed, use, "--target-dir")) or ""
     if not target:
-        is_set, value = site.build.state(placed.instruction).lookup("CARGO_TARGET_DIR")
+        is_set, value = state.lookup("CARGO_TARGET_DIR")
+        if not is_set:
+            is_set, value = state.lookup("CARGO_BUILD_TARGET_DIR")
         if is_set and value is None:
             return unknown
         target = (
-            site.joined(placed.folder, value) or "" if is_set else posixpath.join(_workspace(site, folder), "target")
+            site.joined(placed.folder, value) or ""
+            if is_set
+            else settings.target_folder or posixpath.join(_workspace(site, folder), "target")
         )
-    triple = _option(site, placed, use, "--target")
-    if triple is None:
-        is_set, triple = site.build.state(placed.instruction).lookup("CARGO_BUILD_TARGET")
-        if use.has("--target") or (is_set and triple is None):
-            return unknown
+    is_known, triple = _target(site, placed)
+    if not is_known:
+        return unknown
     profile = _option(site, placed, use, "--profile") or ("release" if use.has("--release", "-r") else "debug")
     into = posixpath.join(target, *([triple] if triple else []), {"dev": "debug"}.get(profile, profile))
     names = _names(site, folder, use, placed)
@@ -199,6 +213,89 @@ def _outputs(site: Site, placed: Placed) -> list[Artefact] | Question:
         ]
     spoken = _spoken(site, into)
     return [Artefact(path, "file", "the program") for path in spoken] if spoken else unknown
+
+
+class _Settings(NamedTuple):
+    """What Cargo's own configuration says: the folder of `build.target-dir` and of `install.root`, absolute, the triples of `build.target`,
+    and the text of all its files."""
+
+    target_folder: str
+    root: str
+    targets: tuple[str, ...]
+    text: str
+
+
+# What moves the result, or changes how it is linked.
+_MOVES_RESULT = pattern(r"target-dir|target-feature|\btarget\s*=|\broot\s*=")
+
+
+def _settings(site: Site, placed: Placed) -> _Settings | None:
+    """The configuration that a command of Cargo reads: `.cargo/config.toml` (or `.cargo/config`, which goes before it) of the folder that it
+    works in and of those above, the deeper one first (doc.rust-lang.org/cargo/reference/config.html). None where a file cannot be read, or a
+    RUN writes one that moves what is built."""
+    use = placed.command.use
+    assert use is not None, "a command of Cargo"
+    at = placed.folder
+    if use.verb == "install":
+        at = site.joined(at, _option(site, placed, use, "--path"))
+    for index in site.indexes:
+        run = site.build.run(index)
+        if run is not None and ".cargo/config" in run.script.text and _MOVES_RESULT.search(run.script.text):
+            return None
+    found = _Settings("", "", (), "")
+    place = site.context
+    if at is None or place is None:
+        return found
+    import tomllib
+
+    while True:
+        hits = (site.in_context(posixpath.join(at, ".cargo", name)) for name in ("config", "config.toml"))
+        path = next((one for one in hits if one is not None), None)
+        if path is not None:
+            text = place.text(path)
+            try:
+                read = tomllib.loads(text or "")
+            except (ValueError, RecursionError):
+                return None
+            if text is None or "include" in read:
+                return None
+            build = _table(read.get("build"))
+            folder, root = build.get("target-dir"), _table(read.get("install")).get("root")
+            triples = build.get("target", [])
+            triples = [triples] if isinstance(triples, str) else triples
+            if (
+                not isinstance(folder, str | None)
+                or not isinstance(root, str | None)
+                or not isinstance(triples, list)
+                or not all(isinstance(one, str) for one in triples)
+            ):
+                return None
+            found = _Settings(
+                found.target_folder or site.joined(at, folder) or "",
+                found.root or site.joined(at, root) or "",
+                # Lists are joined.
+                (*found.targets, *(one for one in triples if one not in found.targets)),
+                found.text + text,
+            )
+        if at == "/":
+            return found
+        at = posixpath.dirname(at)
+
+
+def _target(site: Site, placed: Placed) -> tuple[bool, str | None]:
+    """Whether the target that a command builds for is known, and its triple; None for that of the machine itself."""
+    use = placed.command.use
+    assert use is not None, "a command of Cargo"
+    triple = _option(site, placed, use, "--target")
+    if triple is not None or use.has("--target"):
+        return triple is not None, triple
+    is_set, triple = site.build.state(placed.instruction).lookup("CARGO_BUILD_TARGET")
+    if is_set:
+        return triple is not None, triple
+    settings = _settings(site, placed)
+    if settings is None or len(settings.targets) > 1 or any(one.endswith(".json") for one in settings.targets):
+        return False, None
+    return True, settings.targets[0] if settings.targets else None
 
 
 def _spoken(site: Site, folder: str) -> list[str]:
@@ -334,18 +431,14 @@ def _programs(site: Site, package: str) -> Iterator[str]:
 
 
 def _is_static(site: Site, built: list[Placed], known: bases.Base) -> bool:
+    settings = [_settings(site, placed) for placed in built]
     text = site.build.syntax.source.text
-    if "-crt-static" in text:
+    # `+crt-static` in Cargo's configuration may stand under another system's target.
+    if any("-crt-static" in one for one in (text, *(one.text for one in settings if one is not None))):
         return False
     if "+crt-static" in text:
         return True
-    targets = []
-    for placed in built:
-        use = placed.command.use
-        target = _option(site, placed, use, "--target") if use is not None else None
-        if target is None:
-            _, target = site.build.state(placed.instruction).lookup("CARGO_BUILD_TARGET")
-        targets.append(target)
+    targets = [_target(site, placed)[1] for placed in built]
     if all(target is not None and target.endswith("-musl") for target in targets):
         return True
     repository, _ = bases.repository_of(site.image)
