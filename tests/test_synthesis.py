@@ -7,6 +7,7 @@
 
 import os
 import pathlib
+import posixpath
 import re
 import shutil
 import subprocess
@@ -262,6 +263,17 @@ START = "FROM golang:1.22\nWORKDIR /app\nCOPY . .\n"
          ["install -y --no-install-recommends ca-certificates ffmpeg \\\n"]),
         ("RUN apt-get update && apt-get install -y curl && curl -o /tmp/x http://x\nRUN CGO_ENABLED=0 go build -o a\nHEALTHCHECK CMD curl -f localhost\nCMD ./a\n",
          ["ca-certificates curl \\\n"]),
+        # What is in a folder, not the folder.
+        ("RUN CGO_ENABLED=0 go build -o out/ . && cp -r out/. /srv/app/\nCMD /srv/app/hello\n", ["COPY --from=build /srv/app /srv/app\n"]),
+        ("RUN CGO_ENABLED=0 go build -o out/ . && mv out/* /srv/app/\nCMD /srv/app/hello\n", ["COPY --from=build /srv/app/hello /srv/app/hello\n"]),
+        # Make's result is what the image runs, behind tini and in a script too.
+        ('RUN apt-get update && apt-get install -y tini\nRUN make\nENTRYPOINT ["tini", "--", "bin/a"]\n', ["COPY --from=build /app/bin/a /app/bin/a\n"]),
+        ('RUN make\nCOPY start.sh /start.sh\nCMD ["/start.sh"]\n', ["COPY --from=build /app/a /app/a\n", "COPY --from=build /start.sh /start.sh\n"]),
+        ('RUN make\nCMD ["sh", "-c", "exec ./a --port $PORT"]\n', ["COPY --from=build /app/a "]),
+        # A script that is edited, or put elsewhere, is read all the same.
+        ("RUN apt-get update && apt-get install -y curl && curl -o /tmp/x http://x\nRUN CGO_ENABLED=0 go build -o a\nCOPY start.sh /start.sh\n"
+         "RUN sed -i 's/\\r$//' /start.sh\nENTRYPOINT [\"/start.sh\"]\n", ["ca-certificates curl jq \\\n", "COPY --from=build /start.sh /start.sh\n"]),
+        ("RUN CGO_ENABLED=0 go build -o a && cp start.sh /start.sh\nENTRYPOINT [\"/start.sh\"]\n", ["ca-certificates curl jq \\\n"]),
         # A script's own programs.
         ("RUN CGO_ENABLED=0 go build -o a && chmod +x start.sh\nENTRYPOINT [\"./start.sh\"]\n", ["apt-get install -y --no-install-recommends ca-certificates curl jq \\\n"]),
     ],
@@ -295,6 +307,8 @@ def test_what_the_runtime_needs_comes_along(rest: str, wanted: list[str], tmp_pa
         # What is edited or written in a place that is not known is asked, not lost.
         (START + "RUN CGO_ENABLED=0 go build -o a && sed -i s/a/b/ $WHERE/x.conf\nCMD ./a\n", "`run-sed`"),
         (START + "RUN CGO_ENABLED=0 go build -o a && echo a > $WHERE/x.conf\nCMD ./a\n", "`run-echo`"),
+        # What lies in a folder of the system beside what others put there.
+        (START + "RUN CGO_ENABLED=0 go build -o out/ . && cp -r out/. /\nCMD /hello\n", "`run-cp`"),
         ("FROM example.com/base\nCOPY . .\nRUN CGO_ENABLED=0 go build -o a && apt-get install -y golang-go\nCMD ./a\n", "is not known"),
     ],
 )  # fmt: skip
@@ -371,6 +385,52 @@ def test_the_stages_below_count_as_the_last_ones_own(
 
 _CARGO = 'FROM rust:1.85-slim-bookworm\nWORKDIR /src\nCOPY . .\nRUN cargo build --release\nCMD ["%s"]\n'
 _MUSL = "[build]\ntarget = 'x86_64-unknown-linux-musl'\n"
+
+
+def test_add_of_a_folder_brings_it_as_copy_does(tmp_path: pathlib.Path) -> None:
+    text, left = made(
+        tmp_path,
+        START.replace("COPY", "ADD") + "RUN CGO_ENABLED=0 go build -o a\nCMD ./a\n",
+        **{"conf/x.yaml": "a: 1\n"},
+    )
+    assert (left, "COPY --from=build /app/conf /app/conf\n" in text) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "wanted"),
+    [("shadowJar", "worker-1.0-all.jar"), ("jar", "worker-1.0.jar"), ("build", "worker-1.0-all.jar worker-1.0.jar")],
+)
+def test_a_task_of_gradle_packs_its_own_jars(tasks: str, wanted: str, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "settings.gradle").write_text("rootProject.name = 'worker'\n")
+    (tmp_path / "build.gradle").write_text("plugins { id 'com.github.johnrengelman.shadow' }\nversion = '1.0'\n")
+    (tmp_path / "src/main/java").mkdir(parents=True)
+    (tmp_path / "src/main/java/A.java").write_text("class A {}\n")
+    name = wanted.split()[0]
+    text = f"FROM eclipse-temurin:21-jdk-jammy\nWORKDIR /app\nCOPY . .\nRUN ./gradlew {tasks}\nCMD java -jar /app/build/libs/{name}\n"
+    plan = plan_for(Source(text, "Dockerfile"), given_of_folder(tmp_path)).plan
+    assert isinstance(plan, Plan)
+    assert [posixpath.basename(one.path) for one in plan.artefacts if one.path.endswith(".jar")] == wanted.split()
+
+
+def test_an_installer_of_a_version_in_a_variable_is_no_library(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "app.py").write_text("")
+    (tmp_path / "requirements.txt").write_text("flask==3.0\n")
+    text = (
+        "FROM python:3.12\nENV V=1.8\nRUN apt-get update && apt-get install -y gcc\nWORKDIR /app\nCOPY . .\n"
+        'RUN pip install "%s" && pip install -r requirements.txt\nCMD python app.py\n'
+    )
+    for package, asked in (("poetry==$V", []), ("$V", ["libraries"])):
+        plan = plan_for(Source(text % package, "Dockerfile"), given_of_folder(tmp_path)).plan
+        assert isinstance(plan, Plan) and [one.id for one in plan.questions] == asked
+
+
+def test_libraries_for_static_linking_stay_behind(tmp_path: pathlib.Path) -> None:
+    text, left = made(
+        tmp_path,
+        "FROM golang:1.22-alpine\nRUN apk add --no-cache openssl-libs-static zlib-static busybox-static\n"
+        "WORKDIR /app\nCOPY . .\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a\n",
+    )
+    assert (left, "RUN apk add --no-cache busybox-static\n" in text) == ("", True)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 
-from dfopt import context, layers
+from dfopt import context, layers, shell
 from dfopt.build import Build, Command, Run, Stage, State
 from dfopt.rule import Given
 from dfopt.shell import Simple, Word
@@ -288,6 +288,35 @@ class Site:
             if one.name in ("CMD", "ENTRYPOINT") and one.arguments
         )
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs that CMD and ENTRYPOINT name by a path, also behind `tini` and the like, in `sh -c`, and in the shell scripts of the
+        build context that they start; absolute."""
+        workdir = self.build.after(self.stage).workdir
+        found: dict[str, None] = {}
+        for started in self.started:
+            words = list(started)
+            while words and posixpath.basename(words[0]) in WRAPPERS:
+                named = posixpath.basename(words.pop(0)) in ("su-exec", "gosu", "timeout")
+                while words and (words[0].startswith("-") or "=" in words[0]):
+                    del words[0]
+                del words[: int(named)]
+            if words and posixpath.basename(words[0]) in ("sh", "bash", "ash", "dash"):
+                if len(words) > 2 and words[1].startswith("-") and words[1].endswith("c"):
+                    found.update(dict.fromkeys(_called(words[2], workdir)))
+                    continue
+                words = [word for word in words[1:] if not word.startswith("-")][:1]
+                words[:1] = [posixpath.join(workdir or "", word) for word in words[:1]]
+            path = self.joined(workdir, words[0].strip("\"'")) if words and "/" in words[0] else None
+            if path is None:
+                continue
+            found[path] = None
+            below = self.in_context(path)
+            text = self.context.text(below) if self.context is not None and below is not None else None
+            if text is not None and _SHELL_SCRIPT.match(text):
+                found.update(dict.fromkeys(_called(text.replace("\r\n", "\n"), workdir)))
+        return tuple(found)
+
     def answered(self, folder: str | None, kind: str) -> list[Artefact] | None:
         """The artefacts that the configuration answers with, each of a `kind`, below `folder` where they are relative; None where it does
         not answer."""
@@ -392,6 +421,30 @@ _LAST_COUNTS = frozenset(("CMD", "ENTRYPOINT", "HEALTHCHECK", "STOPSIGNAL", "MAI
 
 # Forms that the shell has and Docker's expansion lacks, or reads differently.
 _SHELL_ONLY = pattern(r"[`*?\[~]|\$\(|\$\{[^}]*[^A-Za-z0-9_}]")
+
+
+# What starts the program behind it.
+WRAPPERS = frozenset(
+    ("tini", "dumb-init", "exec", "env", "su-exec", "gosu", "nice", "nohup", "setpriv", "timeout", "catatonit", "time")
+)
+
+_SHELL_SCRIPT = pattern(r"#!\s*(?:/usr)?/bin/(?:env\s+)?(?:ba|da|a)?sh\b")
+
+
+def _called(text: str, folder: str | None) -> Iterator[str]:
+    """The programs that a shell script names by a path; relative ones only where it stays in its folder."""
+    script = shell.read(text, "sh")
+    commands = [] if script.opaque is not None else [simple for simple, _ in shell.simple_commands(script)]
+    if any(simple.words and simple.words[0].value in ("cd", "pushd") for simple in commands):
+        folder = None
+    for simple in commands:
+        words = [word.value for word in simple.words]
+        while words and words[0] is not None and posixpath.basename(words[0]) in WRAPPERS:
+            del words[0]
+        if words and words[0] is not None and "/" in words[0]:
+            path = Site.joined(folder, words[0])
+            if path is not None:
+                yield path
 
 
 def _unread(build: Build, index: int) -> bool:

@@ -199,8 +199,7 @@ def _spoken(site: Site, built: list[Placed]) -> list[str]:
                 folder = site.path(placed, words[at + 1])
                 folders.update([folder] if folder else [])
     found: dict[str, None] = {}
-    workdir = site.build.after(site.stage).workdir
-    paths = [site.joined(workdir, words[0].strip("\"'")) for words in site.started if "/" in words[0]]
+    paths: list[str | None] = [*site.programs]
     first = min(placed.key for placed in built)
     for placed in site.commands:
         if posixpath.basename(placed.command.name or "") in ("cp", "mv", "install") and placed.key > first:

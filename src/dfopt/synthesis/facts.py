@@ -71,6 +71,14 @@ _TOOLS = frozenset(
     " golang-go go cargo rustc rust maven gradle valgrind gdb python-dev python3-dev doxygen subversion mercurial bzr git git-lfs openssh-client"
     " devscripts debhelper fakeroot file rsync less vim nano".split()
 )
+# Alpine's packages with libraries for static linking. (`-static` alone says nothing: `busybox-static` is a program.)
+_ARCHIVES = frozenset(
+    "openssl-libs-static zlib-static sqlite-static curl-static ncurses-static readline-static xz-static bzip2-static zstd-static brotli-static"
+    " nghttp2-static c-ares-static pcre-static pcre2-static libxml2-static expat-static gmp-static libpq-static postgresql-static libsodium-static"
+    " libevent-static libpng-static freetype-static glib-static gettext-static util-linux-static libgit2-static libssh2-static lz4-static"
+    " yaml-static libffi-static jansson-static libuv-static libidn2-static libunistring-static libpsl-static".split()
+)
+
 # What brings a C compiler with all it needs; the last two are what the images of PHP name so.
 _CHAINS = frozenset(("build-essential", "build-base", "alpine-sdk", "base-devel", "$PHPIZE_DEPS", "${PHPIZE_DEPS}"))
 _COMPILERS = ("gcc", "g++", "clang", "cpp", "llvm", "lld", "mold", "linux-headers", "golang-")
@@ -171,9 +179,11 @@ _LIBRARIES: dict[str, dict[str, str]] = {
 _PROGRAMS: dict[str, dict[str, str]] = {
     "debian": {"curl": "curl", "wget": "wget", "nc": "netcat-openbsd", "pg_isready": "postgresql-client", "psql": "postgresql-client", "jq": "jq",
                "tini": "tini", "dumb-init": "dumb-init", "gosu": "gosu", "ps": "procps", "pgrep": "procps", "ping": "iputils-ping", "redis-cli": "redis-tools",
-               "mysqladmin": "default-mysql-client", "su-exec": ""},
+               "mysqladmin": "default-mysql-client", "su-exec": "", "envsubst": "gettext-base", "supervisord": "supervisor", "nginx": "nginx", "openssl": "openssl",
+               "git": "git", "cron": "cron"},
     "alpine": {"curl": "curl", "bash": "bash", "psql": "postgresql-client", "pg_isready": "postgresql-client", "jq": "jq", "tini": "tini",
-               "dumb-init": "dumb-init", "su-exec": "su-exec", "redis-cli": "redis"},
+               "dumb-init": "dumb-init", "su-exec": "su-exec", "redis-cli": "redis", "supervisord": "supervisor", "nginx": "nginx", "openssl": "openssl",
+               "git": "git"},
 }  # fmt: skip
 
 # Programs that each image of a family has.
@@ -195,7 +205,11 @@ PRESENT_LIBRARIES = frozenset(("libstdc++6", "libgcc-s1", "zlib1g", "libbz2-1.0"
 
 def only_builds(package: str) -> bool:
     """Whether a package is known to be needed to build only."""
-    return package in _TOOLS or (package.startswith(_COMPILERS) and _VERSIONED.fullmatch(package) is not None)
+    return (
+        package in _TOOLS
+        or package in _ARCHIVES
+        or (package.startswith(_COMPILERS) and _VERSIONED.fullmatch(package) is not None)
+    )
 
 
 def compiles(package: str) -> bool:

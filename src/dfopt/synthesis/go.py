@@ -219,7 +219,7 @@ def _spoken(site: Site, placed: Placed) -> list[Artefact] | Question:
         return answered
     found = {
         path: None
-        for path in _started_paths(site)
+        for path in site.programs
         if placed.folder is not None and path.startswith(placed.folder.rstrip("/") + "/")
     }
     for other in site.commands:
@@ -236,13 +236,6 @@ def _spoken(site: Site, placed: Placed) -> list[Artefact] | Question:
     if not paths or site.context is None and len(paths) > 1:
         return Question("artefact", f"what does `{placed.text[:60]}` build that the image runs? -> paths", ("PATHS",))
     return [Artefact(path, "file", "the program") for path in paths]
-
-
-def _started_paths(site: Site) -> list[str]:
-    """The programs that CMD and ENTRYPOINT name by a path."""
-    workdir = site.build.after(site.stage).workdir
-    paths = (site.joined(workdir, words[0].strip("\"'")) for words in site.started if "/" in words[0])
-    return [path for path in paths if path is not None]
 
 
 def _target(site: Site, placed: Placed, index: int, value: str | None) -> str | None:
@@ -267,7 +260,7 @@ def _named_below(site: Site, folder: str | None) -> str | None:
     """The file directly below a folder that the image runs, where the file's own words say so: the only one that it can be."""
     found = {
         path
-        for path in _started_paths(site)
+        for path in site.programs
         if folder is not None and posixpath.dirname(path) == folder and "." not in posixpath.basename(path)
     }
     return found.pop() if len(found) == 1 and site.context is None else None

@@ -278,8 +278,12 @@ def _of_gradle(site: Site, placed: Placed, folder: str) -> list[Artefact]:
         return []
     name = f"{match[1]}-{version[1]}" if version is not None else match[1]
     ending = "war" if re.search(r"""id[ (]["']war["']|bootWar""", build) else "jar"
-    found = [Artefact(posixpath.join(folder, "build/libs", f"{name}.{ending}"), "file", "what Gradle packs")]
-    if "shadow" in build:
+    found = []
+    everything = bool(tasks & {"build", "assemble"})
+    if "shadow" not in build or everything or tasks & {"jar", "war", "bootjar", "bootwar"}:
+        found.append(Artefact(posixpath.join(folder, "build/libs", f"{name}.{ending}"), "file", "what Gradle packs"))
+    # The Shadow plugin packs no other jar for its own; `assemble` packs both.
+    if "shadow" in build and (everything or "shadowjar" in tasks):
         found.append(
             Artefact(posixpath.join(folder, "build/libs", f"{name}-all.jar"), "file", "what Gradle's Shadow packs")
         )

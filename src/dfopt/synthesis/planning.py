@@ -8,6 +8,7 @@ from dfopt import bases, layers, projects, shell
 from dfopt.packages import Use
 from dfopt.startup import NamedTuple, pattern
 from dfopt.synthesis import (
+    WRAPPERS,
     Artefact,
     Kept,
     NewCopy,
@@ -64,11 +65,8 @@ _PLAIN = pattern(r"[\w./:+@%,=-]+")
 _IN_PLACE = pattern(r"-[nrEsuz]*i|--in-place")
 
 _PUT = "the stage puts it there"
+_EDITED = "the stage edits it"
 _DOWNLOADED = "the stage downloads it"
-
-_WRAPPERS = frozenset(
-    ("tini", "dumb-init", "exec", "env", "su-exec", "gosu", "nice", "nohup", "setpriv", "timeout", "catatonit", "time")
-)
 
 
 class _Start(NamedTuple):
@@ -87,6 +85,7 @@ class _Found:
         "products",
         "hidden",
         "links",
+        "origins",
         "packages",
         "recommends",
         "left",
@@ -112,6 +111,8 @@ class _Found:
         self.notes: list[str] = []
         # Links that the set-up makes again, and what they lead to.
         self.links: dict[str, str] = {}
+        # What `cp`, `mv` and `install` put elsewhere, and what of.
+        self.origins: dict[str, str] = {}
         # Who owns what, the last one last: (path, owner, with all below).
         self.owners: list[tuple[str, str, bool]] = []
         self.folders: list[str] = []
@@ -328,7 +329,7 @@ def _resolve(
     for one in starts:
         words = list(one.words)
         if one.runs:
-            while words and words[0] is not None and posixpath.basename(words[0]) in _WRAPPERS:
+            while words and words[0] is not None and posixpath.basename(words[0]) in WRAPPERS:
                 wrapper = posixpath.basename(words[0])
                 refusal = _program(site, proposal, found, words[0], available, laid, workdir)
                 if refusal.startswith("!"):
@@ -458,10 +459,13 @@ def _read_scripts(
 ) -> None:
     """Ask what scripts that the image starts call, where neither the runtime's family nor the stage is known to bring it."""
     laid = _laid_files(site)
-    scripts = [path for path in sorted(program.paths) if path in laid and path not in found.products]
-    for path in scripts:
+    for path in sorted(program.paths):
+        origin = found.origins.get(path, path)
+        product = found.products.get(path)
+        if origin not in laid or (product is not None and product.why not in (_PUT, _EDITED)):
+            continue
         name = posixpath.basename(path)
-        text = site.context.text(laid[path]) if site.context is not None and laid[path] else None
+        text = site.context.text(laid[origin]) if site.context is not None and laid[origin] else None
         answer = site.answer("programs")
         if answer is not None:
             found.packages.update((one, f"`{name}` needs it") for one in answer if one != "none")
@@ -762,7 +766,7 @@ def _read_command(
             elif path.startswith(("/etc/apt", "/etc/apk")):
                 found.foreign = True
             elif not _in_sources(site, path):
-                found.products[path] = Artefact(path, "file", "the stage edits it")
+                found.products[path] = Artefact(path, "file", _EDITED)
     elif base == "sed":
         return
     elif base == "update-ca-certificates":
@@ -981,6 +985,10 @@ def _relocates(
             _asks(site, found, placed, base)
         return
     *sources, target = paths
+    recursive = base == "mv" or any(
+        option in ("--recursive", "--archive") or re.fullmatch(r"-[a-zA-Z]*[aRr][a-zA-Z]*", option)
+        for option in options
+    )
     if target is None:
         _asks(site, found, placed, base)
         return
@@ -992,11 +1000,15 @@ def _relocates(
         or target in _KNOWN_FOLDERS
         or target == placed.folder
     )
-    for source in sources:
+    for at, source in enumerate(sources):
         if source is None:
             _asks(site, found, placed, base)
             continue
         name = posixpath.basename(source)
+        folder = source.removesuffix("/*")
+        above = _covering(found.products, folder) if folder != source and base in ("cp", "mv") else None
+        if above is not None and above.kind != "file":
+            source = folder
         globbed = bool(set(source) & set("*?["))
         if globbed:
             hits = [one for path, one in found.products.items() if layers.covers(source, path)]
@@ -1010,11 +1022,16 @@ def _relocates(
                 if base == "mv" or not _in_sources(site, path):
                     found.products.pop(one.path, None)
             continue
-        path = posixpath.join(target, name) if into else target
+        # `cp -r dist/. there` and `cp -r dist/* there` bring what is in the folder, `cp -r dist there` the folder.
+        inside = source == folder != sources[at] or (base == "cp" and re.search(r"(?:^|/)\.\.?$", operands[at].text))
+        if inside and (target == "/" or target in _KNOWN_FOLDERS):
+            _asks(site, found, placed, base)  # others put their files there
+            continue
+        path = posixpath.join(target, name) if into and not inside else target
         if base == "ln" and any("s" in option.strip("-") for option in options) and proposal.shell:
             # What it leads to may be carried, or be of the runtime's own.
             if not _in_sources(site, path):
-                lead = operands[len(sources) and sources.index(source)]
+                lead = operands[at]
                 target_text = lead.value if lead.value is not None and not lead.value.startswith("/") else source
                 found.links[path] = (
                     source
@@ -1025,7 +1042,8 @@ def _relocates(
             continue
         known = _covering(found.products, source)
         if known is not None:
-            kind = known.kind if known.path == source else "file" if known.kind == "folder" else ""
+            whole = known.path == source
+            kind = known.kind if whole else "file" if known.kind == "folder" and not recursive and not inside else ""
             found.products[path] = Artefact(path, kind, known.why)
             if base in ("mv",) or (known.path == source and not _in_sources(site, path)):
                 found.products.pop(known.path if known.path == source else "", None)
@@ -1033,6 +1051,7 @@ def _relocates(
                 found.hidden[known.path] = placed.instruction
         elif not _in_sources(site, path):
             found.products[path] = Artefact(path, "file" if layers.is_file_name(name) else "", _PUT)
+            found.origins[path] = source
         else:
             found.products.setdefault(path, Artefact(path, "", _PUT))
 
@@ -1197,7 +1216,7 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
         if (
             copy.origin is not None
             or any("://" in source for source in copy.sources)
-            or build.instructions[index].name == "ADD"
+            or (build.instructions[index].name == "ADD" and any(one.kind == "archive" for one in laid or ()))
         ):
             for one in laid or ():
                 if one.path == "/" or one.path in _KNOWN_FOLDERS or (one.kind == "archive"):
@@ -1255,12 +1274,12 @@ def _carried(site: Site, proposal: Proposal, found: _Found) -> dict[str, Artefac
                 wanted.pop(path, None)
             else:
                 wanted[path] = root
-    # A script that is copied to its place as well is read there.
+    # A script that is copied to its place as well is read there. (Where the sources stay, their folder goes whole.)
     placed = {
         source
         for index in site.indexes
         for _, source, root in _files_of(site, index)
-        if not root and source.endswith(".sh")
+        if not root and source.endswith(".sh") and not proposal.sources_stay
     }
     for index in site.indexes:
         for path, source, root in _files_of(site, index):

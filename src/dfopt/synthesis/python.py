@@ -104,7 +104,8 @@ def _is_own_tool(placed: Placed) -> bool:
     """Whether only installers are installed (`pip install --upgrade pip poetry`): nothing of it is for the running program."""
     use = placed.command.use
     assert use is not None, "an install"
-    names = {re.split(r"[=<>!~\[;]", word.value or "?")[0].lower() for word in use.operands}
+    # A version may be a variable's; a name that is one matches nothing.
+    names = {re.split(r"[=<>!~\[;]", word.value or word.text.strip("\"'"))[0].lower() for word in use.operands}
     return (
         bool(names)
         and not use.manifests
