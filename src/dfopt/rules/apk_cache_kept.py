@@ -41,7 +41,7 @@ def _needless(build: Build, stage: Stage, index: int, run: Run) -> Iterator[Find
     for cleaning in layers.cleaned(build, index):
         words = tuple(word.value or word.glob or "" for word in cleaning.simple.words)
         forced = words[0] != "rm" or any(word.startswith("-") and "f" in word for word in words)
-        inside = all((path + "/").startswith(_FOLDER + "/") for path in cleaning.paths)
+        inside = all(map(_lies_in_folder, cleaning.paths))
         if (
             not inside
             or not forced
@@ -67,6 +67,12 @@ def _needless(build: Build, stage: Stage, index: int, run: Run) -> Iterator[Find
         saves = Saving("a layer" if len(run.script.steps) == 1 else "a command that does nothing", source="")
         message = f"`{name}` deletes nothing: `--no-cache` keeps no index -> drop it"
         yield Finding(run.span(cleaning.simple.start, cleaning.simple.end), message, fix, saves, (), refusal)
+
+
+def _lies_in_folder(path: str) -> bool:
+    """Whether a path that is deleted is of the index alone. Who deletes the folder itself takes a folder of the base image away, and may
+    make it anew (`rm -rf /var/cache/apk && mkdir /var/cache/apk`), which fails where it is still there."""
+    return path.startswith(_FOLDER + "/")
 
 
 def _may_be_filled(build: Build, stage: Stage, index: int, cleaning: layers.Cleaning) -> bool:
@@ -237,7 +243,7 @@ def _dropped(
         commands.append(top)
     if not _written_before(build, stage, index):
         for cleaning in layers.cleaned(build, index):
-            inside = [path for path in cleaning.paths if (path + "/").startswith(_FOLDER + "/") and path != _FOLDER]
+            inside = [path for path in cleaning.paths if _lies_in_folder(path)]
             if inside and len(inside) == len(cleaning.paths) and cleaning.exact and cleaning.command is not None:
                 commands.append(cleaning.command)
             elif inside and cleaning.simple.words[0].value == "rm":
