@@ -480,6 +480,64 @@ def test_what_another_system_links_statically_says_nothing_of_this_one(tmp_path:
     assert isinstance(plan, Plan) and "linked to the C library" in plan.why
 
 
+_DJANGO = (
+    "FROM python:3.12-slim\nRUN apt-get update && apt-get install -y gcc\nWORKDIR /code\n{copy}\nRUN pip install -r requirements.txt\n"
+    "RUN {command}\nCMD python manage.py runserver\n"
+)
+_BASE_DIR = "from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "command", "copy", "is_split"),
+    [
+        (_BASE_DIR + 'STATIC_ROOT = BASE_DIR / "static"\n', "python manage.py collectstatic --noinput", "COPY . .", True),
+        (_BASE_DIR + 'STATIC_ROOT = BASE_DIR / "static"\n', "./manage.py collectstatic --noinput -v 0", "COPY . .", True),
+        ('import os\nBASE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))\nSTATIC_ROOT = os.path.join(BASE_DIR, "static")\n',
+         "python3 manage.py collectstatic", "COPY . /code", True),
+        ("", "python manage.py compilemessages", "COPY . .", True),
+        # Outside of the project, above it, or not known.
+        ('STATIC_ROOT = "/var/www/static"\n', "python manage.py collectstatic", "COPY . .", False),
+        (_BASE_DIR.replace(".parent\n", ".parent.parent\n") + 'STATIC_ROOT = BASE_DIR / "static"\n', "python manage.py collectstatic", "COPY . .", False),
+        (_BASE_DIR + 'STATIC_ROOT = BASE_DIR / os.environ.get("STATIC", "x")\n', "python manage.py collectstatic", "COPY . .", False),
+        (_BASE_DIR + 'STATIC_ROOT = BASE_DIR / "../static"\n', "python manage.py collectstatic", "COPY . .", False),
+        ('STATIC_ROOT = BASE_DIR / "static"\n', "python manage.py collectstatic", "COPY . .", False),
+        ("", "python manage.py collectstatic", "COPY . .", False),
+        ("", "python manage.py migrate", "COPY . .", False),
+        # Only parts of the project are carried.
+        (_BASE_DIR + 'STATIC_ROOT = BASE_DIR / "static"\n', "python manage.py collectstatic", "COPY shop shop\nCOPY manage.py requirements.txt ./", False),
+    ],
+)  # fmt: skip
+def test_django_collects_below_the_project(
+    settings: str, command: str, copy: str, is_split: bool, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/settings.py").write_text(settings)
+    for name in ("manage.py", "requirements.txt"):
+        (tmp_path / name).write_text("")
+    text = _DJANGO.format(copy=copy, command=command)
+    fixed = engine.fix(Source(text, "Dockerfile"), catalogue.rules([RULE]), given_of_folder(tmp_path), unsafe=True)
+    assert ("AS build" in fixed.source.text) is is_split
+
+
+@pytest.mark.parametrize(
+    ("image", "names", "packages"),
+    [
+        ("python:3.12", "psycopg2==2.9", "libpq5"),
+        ("python:3.12-bookworm", "mysqlclient", "libmariadb3"),
+        ("python:3.12-bookworm", "mysqlclient Psycopg2", "libmariadb3 libpq5"),
+        ("python:3.12", "mysqlclient", None),
+        ("python:3.12", "psycopg2 uwsgi", None),
+    ],
+)
+def test_libraries_of_what_pip_compiles(image: str, names: str, packages: str | None, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "app.py").write_text("")
+    text = f"FROM {image}\nRUN apt-get update && apt-get install -y gcc\nRUN pip install {names}\nCOPY app.py /app.py\nCMD python /app.py\n"
+    plan = plan_for(Source(text, "Dockerfile"), given_of_folder(tmp_path)).plan
+    assert isinstance(plan, Plan)
+    assert [one.id for one in plan.questions] == ([] if packages is not None else ["libraries"])
+    assert packages is None or " ".join(plan.packages) == packages
+
+
 def test_lines_end_as_the_authors_do(tmp_path: pathlib.Path) -> None:
     text = (START + "# the port\nEXPOSE 80\nRUN CGO_ENABLED=0 go build -o a\nCMD ./a").replace("\n", "\r\n")
     after, _ = made(tmp_path, text)

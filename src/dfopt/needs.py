@@ -237,14 +237,23 @@ def _managed(
 
 def may_compile(build: Build, given: Given, index: int, use: Use) -> str:
     """What of a pip install may have to be compiled; "" where nothing has."""
+    return next((label for label, _ in compiled(build, given, index, use)), "")
+
+
+def compiled(build: Build, given: Given, index: int, use: Use) -> Iterator[tuple[str, str]]:
+    """All of a pip install that may have to be compiled: how it is told, and the distribution's name, "" where that is not known."""
     if use.has("--no-binary") or use.uncertain:
-        return "sources"
-    if use.manager.name == "uv" and not use.verb.startswith("pip "):
-        return _locked(build, given, index, use, "uv.lock", "--no-install-project")
-    for text, name in requirements(build, given, index, use):
-        if name is None or not _has_wheel(name):
-            return f"`{text}`" if name is not None or text[:1] != "?" else f"`{text[1:]}`, which is not read"
-    return ""
+        yield "sources", ""
+    elif use.manager.name == "uv" and not use.verb.startswith("pip "):
+        label = _locked(build, given, index, use, "uv.lock", "--no-install-project")
+        if label:
+            yield label, ""
+    else:
+        for text, name in requirements(build, given, index, use):
+            if name is None:
+                yield f"`{text}`" if text[:1] != "?" else f"`{text[1:]}`, which is not read", ""
+            elif not _has_wheel(name):
+                yield f"`{text}`", name
 
 
 def requirements(build: Build, given: Given, index: int, use: Use) -> Iterator[tuple[str, str | None]]:

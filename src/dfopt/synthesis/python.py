@@ -65,17 +65,20 @@ def propose(site: Site) -> Proposal | str | None:
     packages: tuple[str, ...] = ()
     if full:
         answer = site.answer("libraries")
-        compiled = [text for placed in installs if (text := _compiled(site, placed))]
+        linked, unknown = _linked(site, installs, image)
+        packages = linked
         if answer is not None:
-            packages = tuple(one for one in answer if one != "none")
-        elif compiled:
+            packages += tuple(one for one in answer if one != "none")
+        elif unknown:
             questions["libraries"] = Question(
                 "libraries",
-                f"{compiled[0]} may be linked to libraries that `{site.bottom.base.text}` has and `{image}` lacks: which packages have them?",
+                f"{unknown} may be linked to libraries that `{site.bottom.base.text}` has and `{image}` lacks: which packages have them?",
                 ("none", "PACKAGES"),
             )
     family = known.distribution
-    explained = frozenset(placed.key for placed in site.commands if _explained(placed, full))
+    explained = frozenset(
+        placed.key for placed in site.commands if _explained(placed, full) or _is_django(site, placed)
+    )
     notes = []
     if full:
         notes.append(
@@ -140,6 +143,67 @@ def _explained(placed: Placed, full: bool) -> bool:
         ["-m", "compileall"],
         ["--version"],
     )
+
+
+# `STATIC_ROOT = BASE_DIR / "static"` and its older form; `BASE_DIR = Path(__file__).resolve().parent.parent` and its older form.
+_STATIC_ROOT = pattern(r"(?m)^\s*STATIC_ROOT\s*(?::[^=\n]*)?=\s*(.+)$")
+_BELOW_BASE = pattern(
+    r"(?:(?:os\.path\.join|str|Path)\(\s*)*(?:settings\.)?(?P<base>[A-Z_]+)\b(?!.*(?:environ|getenv|env\(|config\(|\.\.|[\"']/))"
+)
+_BASE = r"(?m)^\s*{}\s*(?::[^=\n]*)?=\s*(.+)$"
+
+
+def _is_django(site: Site, placed: Placed) -> bool:
+    """Whether Django's `manage.py` collects or compiles what lies below the project, whose folder is carried whole: by the STATIC_ROOT of
+    all settings in the build context (docs.djangoproject.com)."""
+    words = [placed.command.name or "", *(word.value or "$" for word in placed.simple.words[1:])]
+    if re.fullmatch(r"python[0-9.]*", posixpath.basename(words[0])):
+        del words[0]
+    asked = [word for word in words[1:] if not word.startswith("-")][:1]
+    if words[:1] not in (["manage.py"], ["./manage.py"]) or placed.folder is None:
+        return False
+    laid = (one for index in site.indexes for one in layers.laid(site.build, index) or ())
+    if all(one.path != placed.folder or one.kind for one in laid):
+        return False
+    if asked != ["collectstatic"]:
+        return asked in (["compilemessages"], ["check"])
+    return _static_below(site, placed.folder)
+
+
+def _static_below(site: Site, folder: str) -> bool:
+    """Whether each STATIC_ROOT of the project's settings certainly lies below a folder, and there is one."""
+    root = site.in_context(folder)
+    if root is None or site.context is None:
+        return False
+    settings = {
+        one.path: text
+        for one in site.context.walk(root)
+        if re.search(r"(?:^|/)(?:settings/[^/]+|[^/]*settings[^/]*)\.py$", one.path)
+        and (text := site.context.text(one.path)) is not None
+    }
+    values = [value.strip() for text in settings.values() for value in _STATIC_ROOT.findall(text)]
+    bases = {found["base"] for value in values if (found := _BELOW_BASE.match(value)) is not None}
+    if not values or any(_BELOW_BASE.match(value) is None for value in values):
+        return False
+    return all(_is_above(name, settings, root) for name in bases)
+
+
+def _is_above(name: str, settings: dict[str, str], root: str) -> bool:
+    """Whether a variable of the settings is the folder of a file of theirs, no higher than the project's."""
+    found = [(path, value) for path, text in settings.items() for value in re.findall(_BASE.format(name), text)]
+    for path, value in found:
+        steps = (
+            value.count("dirname(")
+            + len(re.findall(r"\.parent\b", value))
+            + sum(int(one) + 1 for one in re.findall(r"\.parents\[(\d)\]", value))
+        )
+        if (
+            "__file__" not in value
+            or not 0 < steps <= len(posixpath.relpath(path, root or ".").split("/"))
+            or ".." in value
+        ):
+            return False
+    return bool(found)
 
 
 def _runs_manager(text: str) -> bool:
@@ -366,8 +430,23 @@ def _beside(outputs: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{folder}/{name}{below}" for folder in folders for name in names for below in ("", "/**"))
 
 
-def _compiled(site: Site, placed: Placed) -> str:
-    """What of an install may be compiled in the builder, so that libraries of the full image may be in it; "" where all of it has wheels."""
-    use = placed.command.use
-    assert use is not None, "an install"
-    return needs.may_compile(site.build, site.given, placed.instruction, use)
+# Distributions without wheels that link one library beyond those of each image; the package of its headers. Source: their own pages of
+# installation.
+_LINKS = {"psycopg2": "libpq-dev", "psycopg-c": "libpq-dev", "mysqlclient": "default-libmysqlclient-dev"}
+
+
+def _linked(site: Site, installs: list[Placed], image: str) -> tuple[tuple[str, ...], str]:
+    """The packages with the libraries of what the installs compile in the full image, and what of it has others that are not known ("":
+    nothing)."""
+    found: dict[str, None] = {}
+    release = facts.release_of(image) or facts.release_of(site.image)
+    for placed in installs:
+        use = placed.command.use
+        assert use is not None, "an install"
+        for label, name in needs.compiled(site.build, site.given, placed.instruction, use):
+            header = _LINKS.get(re.sub(r"[-_.]+", "-", name).lower())
+            library = facts.library(header, release) if header is not None else None
+            if not library:
+                return tuple(found), label
+            found[library] = None
+    return tuple(found), ""
