@@ -129,7 +129,8 @@ def _gather(build: Build, stage: Stage, place: Context | None, always: bool, mix
     for index in stage.indexes[1:]:
         piece = _piece(build, stage, index, place, always)
         if not isinstance(piece, str):
-            key = (_region(build, stage, piece.folder), *(() if mixed else piece.key))
+            often = () if always else (_changes_often(build, stage, index),)
+            key = (_region(build, stage, piece.folder), *(() if mixed else piece.key), *often)
             group = open_groups.get(key)
             if group is not None and _passes(build, stage, piece, group, mixed or piece.ids is not None):
                 group.pieces.append(piece)
@@ -139,6 +140,42 @@ def _gather(build: Build, stage: Stage, place: Context | None, always: bool, mix
         elif build.instructions[index].name not in _FREE and not (always and build.instructions[index].name == "RUN"):
             open_groups.clear()
     return found
+
+
+def _changes_often(build: Build, stage: Stage, index: int) -> bool:
+    """Whether what a COPY brings changes with the sources of the project, and not only with a few files that stages before read to the end
+    (manifests): in one layer with dependencies it would have these pushed and pulled with each commit."""
+    references = build.references_of(index)
+    if references:
+        return any(one.stage is not None and _read(build, build.stages[one.stage]) is None for one in references)
+    copy = build.copy(index)
+    origins = {one.stage for other in stage.indexes for one in build.references_of(other) if one.stage is not None}
+    read = [_read(build, build.stages[origin]) for origin in origins]
+    if copy is None or copy.sources is None:
+        return True
+    heredocs = {heredoc.name for heredoc in build.instructions[index].heredocs}
+    names = {context.normal(source) for source in copy.sources if source not in heredocs}
+    # A heredoc goes with either.
+    return not frozenset().union(*filter(None, read)).issuperset(names) if names else None in read
+
+
+@once
+def _read(build: Build, stage: Stage) -> frozenset[str] | None:
+    """The files of the build context that a stage hangs on; None where it takes whole folders."""
+    found: set[str] = set()
+    for index in stage.indexes:
+        copy = build.copy(index) if build.instructions[index].name in _COPIES else None
+        if copy is None or copy.origin is not None or build.instructions[index].heredocs:
+            continue
+        if copy.sources is None or layers.takes_folder(build, index):
+            return None
+        found.update(context.normal(source) for source in copy.sources if "://" not in source)
+    for one in stage.needs:
+        below = _read(build, build.stages[one]) if one < stage.index else frozenset()
+        if below is None:
+            return None
+        found |= below
+    return frozenset(found)
 
 
 def _apart(build: Build, stage: Stage, place: Context | None, groups: list[_Group]) -> Iterator[Finding]:
