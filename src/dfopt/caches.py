@@ -150,17 +150,10 @@ def _user_of_base(build: Build, index: int, state: State, name: str) -> tuple[in
     if state.base is None:
         return None
     if state.base.repository == "ubuntu" and name == "ubuntu":
-        return _UBUNTU_USER if _UBUNTU_TAGS.fullmatch(_image(build, index)[1]) else None
+        return _UBUNTU_USER if _UBUNTU_TAGS.fullmatch(layers.image_of(build, index)[1]) else None
     if state.base.distribution == "debian" and name in _DEBIAN_USERS:
         return _DEBIAN_USERS[name]
     return _USERS.get(state.base.repository, {}).get(name)
-
-
-def _image(build: Build, index: int) -> tuple[str, str]:
-    """The repository and the tag of the image at the bottom of an instruction's stage, "" where they are not known."""
-    stage = build.stage(index)
-    image = build.chain(stage)[-1].image if stage is not None else None
-    return bases.repository_of(image) if image else ("", "")
 
 
 @once
@@ -226,44 +219,13 @@ def mount_folders(build: Build, index: int, use: Use) -> tuple[Folder, ...]:
     """The folders of a manager that a command works with, of which a mount keeps something; () where they are not known."""
     manager = use.manager
     if manager.family == "dnf":
-        path = _dnf_folder(manager.name, *_image(build, index))
+        path = layers.dnf_folder(build, index, manager.name)
         return tuple(folder for folder in manager.mounts if folder.path == path)
     if manager.family == "go" and use.action == "download":
         return manager.mounts[:1]
     if manager.name == "yarn":
         return manager.mounts[:2]
     return manager.mounts
-
-
-# yum's own folder, before it became another name of dnf's.
-YUM_FOLDER = "/var/cache/yum"
-
-
-def _dnf_folder(name: str, repository: str, tag: str) -> str:
-    """Where `dnf` or `yum` keeps its files: dnf 5 is Fedora's since 41, dnf 4 Enterprise Linux's since 8 (each distribution's
-    release notes); yum 3 came before. "" where that is not known, as for microdnf, whose folder hangs on its version."""
-    if name not in ("dnf", "dnf5", "yum"):
-        return ""
-    number = re.match(r"(?:stream|centos|v)?(\d+)", tag)
-    version = int(number[1]) if number is not None else None
-    if repository == "fedora":
-        if tag in ("latest", "rawhide") or (version is not None and version >= 41):
-            return "/var/cache/libdnf5"
-        return "/var/cache/dnf" if version is not None and name == "dnf" and version >= 22 else ""
-    if name == "dnf5":
-        return "/var/cache/libdnf5"
-    if repository.startswith("registry.access.redhat.com/ubi"):
-        version = int(repository[len("registry.access.redhat.com/ubi")])
-    elif repository not in ("centos", "quay.io/centos/centos", "rockylinux", "almalinux", "oraclelinux", "amazonlinux"):
-        return ""
-    elif tag == "latest":
-        version = {"centos": 8, "amazonlinux": 2023, "almalinux": 9}.get(repository)
-    if version is None:
-        return ""
-    is_old = version < 8 or (repository == "amazonlinux" and version < 2022)
-    if is_old:
-        return YUM_FOLDER if name == "yum" else ""
-    return "/var/cache/dnf"
 
 
 def assumed_base(build: Build, index: int) -> bases.Base | None:

@@ -3,7 +3,7 @@
 import itertools
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from dfopt import bases, packages, sizes
 from dfopt.build import Build, Command, Run, Stage, State, mount_options, once
@@ -469,6 +469,7 @@ def brought(build: Build, index: int) -> list[Brought]:
         if not mounted(build, index, one.path)
         and not _in_other_mount(build, index, one)
         and not _maybe_cleaned(build, index, one)
+        and not _cleaned_elsewhere(build, index, one, cleanings)
         and not any(
             covers(pattern, one.path)
             for cleaning in cleanings
@@ -476,6 +477,60 @@ def brought(build: Build, index: int) -> list[Brought]:
             for pattern in cleaning.paths
         )
     ]
+
+
+def image_of(build: Build, index: int) -> tuple[str, str]:
+    """The repository and the tag of the image at the bottom of an instruction's stage, "" where they are not known."""
+    stage = build.stage(index)
+    image = build.chain(stage)[-1].image if stage is not None else None
+    return bases.repository_of(image) if image else ("", "")
+
+
+# yum's own folder, before it became another name of dnf's.
+YUM_FOLDER = "/var/cache/yum"
+
+
+def dnf_folder(build: Build, index: int, name: str) -> str:
+    """Where `dnf` or `yum` keeps its files: dnf 5 is Fedora's since 41, dnf 4 Enterprise Linux's since 8 (each distribution's
+    release notes); yum 3 came before. "" where that is not known, as for microdnf, whose folder hangs on its version."""
+    if name not in ("dnf", "dnf5", "yum"):
+        return ""
+    repository, tag = image_of(build, index)
+    number = re.match(r"(?:stream|centos|v)?(\d+)", tag)
+    version = int(number[1]) if number is not None else None
+    if repository == "fedora":
+        if tag in ("latest", "rawhide") or (version is not None and version >= 41):
+            return "/var/cache/libdnf5"
+        return "/var/cache/dnf" if version is not None and name == "dnf" and version >= 22 else ""
+    if name == "dnf5":
+        return "/var/cache/libdnf5"
+    universal = re.match(r"registry\.access\.redhat\.com/ubi(\d+)", repository)
+    if universal is not None:
+        version = int(universal[1])
+    elif repository not in ("centos", "quay.io/centos/centos", "rockylinux", "almalinux", "oraclelinux", "amazonlinux"):
+        return ""
+    elif tag == "latest":
+        version = {"centos": 8, "amazonlinux": 2023, "almalinux": 9}.get(repository)
+    if version is None:
+        return ""
+    is_old = version < 8 or (repository == "amazonlinux" and version < 2022)
+    if is_old:
+        return YUM_FOLDER if name == "yum" else ""
+    return "/var/cache/dnf"
+
+
+def _cleaned_elsewhere(build: Build, index: int, one: Brought, cleanings: Sequence[Cleaning]) -> bool:
+    """Whether a RUN deletes another of the folders that dnf has by its version, where that is not known: its author knows which."""
+    if one.use is None or one.use.manager.family != "dnf" or dnf_folder(build, index, one.use.manager.name):
+        return False
+    places = [folder.path for folder in (*one.use.manager.lists, *one.use.manager.caches)]
+    return any(
+        covers(pattern, place)
+        for cleaning in cleanings
+        if cleaning.simple.start >= one.start
+        for pattern in cleaning.paths
+        for place in places
+    )
 
 
 def _in_other_mount(build: Build, index: int, one: Brought) -> bool:
@@ -546,8 +601,11 @@ def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Broug
         return
     seen = environment(state)
     debian = state.base is None or state.base.distribution in (None, "debian")
+    own = dnf_folder(build, index, use.manager.name) if use.manager.family == "dnf" else ""
     if use.fetches_lists:
         for folder in use.manager.lists:
+            if own and folder.path != own:
+                continue
             path = packages.locate(folder, state.home, seen, use)
             if path is not None:
                 yield Brought(index, "lists", path, use.command.start, use.command.end, use)
@@ -555,6 +613,8 @@ def _managed(build: Build, index: int, use: Use, state: State) -> Iterator[Broug
     if use.fills_caches and use.action not in ("run", "init") and not (use.manager.family == "apt" and debian):
         # Debian's and Ubuntu's images delete apt's archives after each install (/etc/apt/apt.conf.d/docker-clean).
         for folder in use.manager.caches:
+            if own and folder.path != own:
+                continue
             if folder.user and folder.user != ("root" if state.is_root else "other"):
                 continue
             path = packages.locate(folder, state.home, seen, use)
@@ -885,9 +945,10 @@ def touches(
         return None
     run = build.run(index)
     if run is None:
-        return Veto(index, f"the JSON form of RUN on line {line} is not looked into", False)
+        return Veto(index, f"the JSON form of RUN on line {line} is not looked into", _names(build, index, paths))
     if run.script.opaque is not None:
-        return Veto(index, f"the RUN on line {line} is not understood: {run.script.opaque}", False)
+        why = f"the RUN on line {line} is not understood: {run.script.opaque}"
+        return Veto(index, why, _names(build, index, paths))
     state = build.state(index)
     folder = None if moves(run) else state.workdir
     found: Veto | None = None
@@ -1098,6 +1159,20 @@ def _manager_touches(use: Use, state: State, paths: tuple[str, ...], private: bo
     if any(overlaps(path, "/tmp") or overlaps(path, "/var/tmp") for path in paths):
         return f"{name} may use temporary files", False
     return "", False
+
+
+def _names(build: Build, index: int, paths: tuple[str, ...]) -> bool:
+    """Whether the text of a RUN that is not read names one of `paths`, or a package manager that keeps its files there."""
+    instruction = build.instructions[index]
+    text = "\n".join((instruction.logical.text, *(heredoc.body.text for heredoc in instruction.heredocs)))
+    if any(path.rstrip("/*") in text for path in paths if path.count("/") > 1):
+        return True
+    return any(
+        re.search(rf"(?<![\w.-]){re.escape(manager.name)}(?![\w.-])", text) is not None
+        for manager in packages.MANAGERS.values()
+        for folder in (*manager.lists, *manager.caches)
+        if any(overlaps(path, folder.path) for path in paths)
+    )
 
 
 def touches_here(command: Command, state: State, paths: tuple[str, ...]) -> str:

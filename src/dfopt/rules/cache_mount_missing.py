@@ -209,7 +209,7 @@ def _members(build: Build, stage: Stage, lacking: dict[int, tuple[Run, Use]]) ->
             agree = agree or "the base image is not known: it is taken to be Alpine Linux"
         if family == "zypper":
             agree = agree or "what zypper made of its repositories is shared with other builds"
-        if caches.YUM_FOLDER in (path for _, path in found):
+        if layers.YUM_FOLDER in (path for _, path in found):
             agree = agree or "yum takes repository metadata of some hours' age from the cache"
         if use.manager.name == "composer":
             found = found[:1]
@@ -565,7 +565,7 @@ def _switching_on(build: Build, stage: Stage, member: _Member) -> tuple[tuple[li
             if manager.name != "apt-get":
                 # Of itself only apt-get keeps what it has installed.
                 flags += ("-oAPT::Keep-Downloaded-Packages=true",)
-        elif manager.family == "dnf" and any(path == caches.YUM_FOLDER for _, path in member.missing):
+        elif manager.family == "dnf" and any(path == layers.YUM_FOLDER for _, path in member.missing):
             flags = manager.keep_flags
         elif manager.family in ("apk", "dnf") and not (manager.family == "apk" and use.no_cache):
             flags = (*caches.fresh_flags(member.run, use), *manager.keep_flags)

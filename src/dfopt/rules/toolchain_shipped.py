@@ -114,7 +114,7 @@ def _finding(
             f"build in a stage of its own, and run on `{plan.image}`",
             edits,
             False,
-            f"to agree: the image has {_parts(plan)} and nothing else of the build",
+            f"to agree: the image has {_parts(plan)} and nothing else of the build{_without(plan)}",
             writing.effects_of(build, plan),
         )
         return Finding(built.span, message, fix, saves, related)
@@ -126,6 +126,12 @@ def _parts(plan: synthesis.Plan) -> str:
     names = [f"`{one.to or one.path}`" for one in plan.artefacts]
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     return shown + (f", the packages {', '.join(plan.packages)}" if plan.packages else "")
+
+
+def _without(plan: synthesis.Plan) -> str:
+    """The packages that stay behind, in words."""
+    left = next((note for note in plan.notes if note.startswith("left in the builder: ")), "")
+    return f"; {left}" if left else ""
 
 
 def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:
