@@ -401,7 +401,7 @@ IMAGES = (
         _INSTALL.format("golang-go gcc libc6-dev git make ca-certificates")
         + "ENV GOPATH=/go GOTOOLCHAIN=local\nENV PATH=$GOPATH/bin:/usr/local/go/bin:$PATH\n"
         + 'RUN mkdir -p "$GOPATH/src" "$GOPATH/bin" && chmod -R 1777 "$GOPATH"\nWORKDIR $GOPATH\n',
-        ("golang:1.22-bookworm", "golang:1.23", "golang:1.17", "golang:1.24", "golang:1.24-bookworm", "golang:latest"),
+        ("golang:1.22-bookworm", "golang:1.23", "golang:1.24", "golang:1.24-bookworm", "golang:latest"),
     ),
     Image(
         "rust:1",

@@ -323,6 +323,8 @@ def prove(case: Case, docker: Docker | None, reason: str) -> Verdict:
         runs = ["cold", "warm"] if after_text != fixed.source.text else ["cold"]
         for run in runs:
             after, why = docker.build(after_text, case, target, fresh=run == "warm")
+            if not after and "failed to resolve source metadata" in why:
+                return Verdict(case, "text only", (f"the base image of the fixed file cannot be had here: {why}",))
             if not after:
                 return Verdict(case, "broken", (f"the fixed file does not build ({run}): {why}",))
             old, new = docker.read(before), docker.read(after)
