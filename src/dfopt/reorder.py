@@ -19,8 +19,6 @@ from dfopt.syntax import parse
 
 # A proposal saves at least so many seconds a commit: less is not worth another order.
 LEAST = 0.1
-# What commuting alone allows saves at least this share of the rebuild.
-_SHARE = 0.02
 
 _WEIGHED = f", a RUN of unknown time taken for {costs.WEIGHT['RUN']:.0f} s"
 

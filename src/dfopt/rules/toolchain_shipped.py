@@ -130,8 +130,7 @@ def _parts(plan: synthesis.Plan) -> str:
 
 def _without(plan: synthesis.Plan) -> str:
     """The packages that stay behind, in words."""
-    left = next((note for note in plan.notes if note.startswith("left in the builder: ")), "")
-    return f"; {left}" if left else ""
+    return f"; left in the builder: {plan.behind}" if plan.behind else ""
 
 
 def _tools(build: Build, chain: list[Stage]) -> dict[str, tuple[Span, str]]:

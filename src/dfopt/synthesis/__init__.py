@@ -198,7 +198,7 @@ class Plan(NamedTuple):
 
     `lines` are the runtime stage's instructions in order, those of the author's own as `Kept`; `name` is the runtime stage's name
     ("" for none) and `builder` the name of the old stage, which ends with the commands of `finish`. `artefacts`, `packages`, `users` and `notes` are what a person reads.
-    `keeps` are the paths that are the same in both images, but for what is `beside`. `lost` are variables of the old base image that the new one lacks.
+    `keeps` are the paths that are the same in both images, but for what is `beside`. `behind` names the packages that stay in the builder, in words. `lost` are variables of the old base image that the new one lacks.
     """
 
     language: str
@@ -220,6 +220,7 @@ class Plan(NamedTuple):
     notes: tuple[str, ...]
     finish: Finish = Finish()
     beside: tuple[str, ...] = ()
+    behind: str = ""
 
 
 class Site:

@@ -19,13 +19,7 @@ _BUILD_ONLY = frozenset(
 _SOURCE = pattern(
     r".*\.(?:go|s|c|cc|cpp|h|hpp|syso|proto)|go\.(?:mod|sum|work|work\.sum)|buf(?:\.gen|\.work)?\.(?:yaml|lock)|.*_test\.go|\.golangci\.ya?ml|tools\.go"
 )
-_IMPORTS_C = pattern(r'(?m)^\s*(?:import\s+)?"C"\s*$')
 _EMBEDS = pattern(r"(?m)^//go:embed\s+(.+)$")
-# Modules that want cgo.
-_CGO_MODULES = pattern(
-    r"github\.com/(?:mattn/go-sqlite3|confluentinc/confluent-kafka-go|DataDog/zstd|libgit2/git2go|gographics/imagick|h2non/bimg|davidbyttow/govips"
-    r"|google/gopacket|valyala/gozstd|rwcarlsen/goexif|go-gl|veandco|tecbot/gorocksdb|linxGnu/grocksdb|godror/godror|pebbe/zmq4)"
-)
 
 
 def propose(site: Site) -> Proposal | str | None:

@@ -26,9 +26,6 @@ _BUILDERS = {
     "cross-env": "", "tsc-alias": "", "copyfiles": "", "cpx": "", "react-router": "build", "solid-start": ".output", "vinxi": ".output",
 }  # fmt: skip
 
-# Of these the output is what a browser gets; of the others it may be.
-_FRONT_ENDS = frozenset(("react-scripts", "ng", "vue-cli-service", "craco", "react-app-rewired", "gatsby"))
-
 # Servers of files, installed for all: what they need they bring.
 _FILE_SERVERS = frozenset(
     ("serve", "http-server", "sirv-cli", "sirv", "local-web-server", "ws", "nginx", "static-server", "live-server")

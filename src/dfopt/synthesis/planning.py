@@ -205,8 +205,9 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
                      (one.to or one.path, f"{one.to or one.path}/**"))
     )  # fmt: skip
     found.left = [name for name in found.left if name not in found.packages]
-    if found.left:
-        found.notes.append(f"left in the builder: {_list(sorted(set(found.left)), 8)}")
+    behind = _list(sorted(set(found.left)), 8)
+    if behind:
+        found.notes.append(f"left in the builder: {behind}")
     digest = "@" in (site.image or "")
     if digest:
         found.notes.append(f"`{proposal.image}` is not pinned to a digest, as `{site.image.partition('@')[0]}` is")
@@ -214,7 +215,7 @@ def completed(site: Site, proposal: Proposal) -> Plan | str:
         proposal.language, stage.index, proposal.built, builder, stage.name, proposal.image, proposal.why, artefacts,
         tuple(sorted(found.packages)), tuple(" ".join(words) for words in found.setup), lines, _not_set(
             site, proposal, lines), keeps, lost, changed, tuple(found.questions),
-        tuple(dict.fromkeys(found.notes)), proposal.finish, proposal.beside,
+        tuple(dict.fromkeys(found.notes)), proposal.finish, proposal.beside, behind,
     )  # fmt: skip
 
 
